@@ -15,14 +15,15 @@ from resnet_gen.build.serving import UNSMOOTHED
 from resnet_gen.engine.base import Runner, format_shape
 from resnet_gen.engine.file_serving import FileServing
 from resnet_gen.engine.names import ENGINE
-from resnet_gen.graph.surroundings import PixelInput, Surroundings
+from resnet_gen.graph.surrounding_terms import list_differences
+from resnet_gen.graph.surroundings import NOTHING_AROUND, PixelInput, Surroundings
 from resnet_gen.language.load import Loaded
 from resnet_gen.language.lower import lower
 from resnet_gen.language.serve import Label, Serve
 from resnet_gen.language.served_outputs import find_surroundings, with_served_maps
 from resnet_gen.language.spec import Input
 from resnet_gen.onnx.metadata_keys import LABELS_KEY, SERVE_KEY, SPEC_KEY, WRAP_KEY
-from resnet_gen.problems import Refused, refuse
+from resnet_gen.problems import Refused, refuse, shorten
 from resnet_gen.system.files import SMALL
 from resnet_gen.weights.base import Array
 
@@ -30,77 +31,112 @@ _AGAIN = "build it again"
 
 
 def find_serving(session: Runner, loaded: Loaded | None = None) -> FileServing:
-    """What a file has around its network: of a spec that was built for this run, or as the file or its manifest says.
+    """What a file has around its network: of a spec that was built for this run, or as its own graph has it.
 
-    Raises `Refused` for what cannot be read.
+    An engine's is what its manifest says. Raises `Refused` for what cannot be read, and for a file whose metadata say
+    anything else than its graph does.
     """
     if loaded is not None and loaded.spec.serve is None:
         return FileServing()
     if loaded is not None:
-        around = find_surroundings(loaded, lower(with_served_maps(loaded))) or Surroundings()
+        around = find_surroundings(loaded, lower(with_served_maps(loaded))) or NOTHING_AROUND
         labels = loaded.spec.serve.labels if loaded.spec.serve else None
         return FileServing(around.input, around.outputs, labels or ())
-    stated, spec = _find_statements(session)
-    if stated is None:
-        return _read_serving(session)
-    try:
-        if max(len(stated), len(spec)) > SMALL:
-            raise ValueError
-        around = TypeAdapter(Surroundings).validate_json(stated)
-        labels = _read_labels(spec)
-        finite = around.input is None or all(map(math.isfinite, (around.input.scale, around.input.crop or 1.0)))
-        if not finite or (around.input and not (around.input.scale > 0 and 0 < (around.input.crop or 1.0) <= 1)):
-            raise ValueError
-    except (ValueError, KeyError, TypeError, RecursionError):  # pydantic's errors are ValueErrors
-        raise refuse("what it says of its pixels cannot be read", session.where, _AGAIN) from None
-    return FileServing(around.input, around.outputs, labels)
+    stated = _read_statement(session)
+    found = None if Path(session.where).suffix == ENGINE else _read_graph(session)
+    if stated and found and (found.input or session.dtype != np.uint8):  # else what is done to its bytes is not known
+        _check_statement(session, stated, found)
+    around = stated or found or NOTHING_AROUND
+    return FileServing(around.input or _assume_pixels(session), around.outputs, _read_labels(session))
 
 
-def _find_statements(session: Runner) -> tuple[str | None, str]:
-    """What a file, or an engine's manifest, says of what is put around the network, and its spec, both as JSON."""
-    path = Path(session.where)
-    if path.suffix == ENGINE:
-        built = manifest.read(path.with_name(manifest.file_name(path.name.partition(".")[0]))) or {}
-        stated = built.get("serve")
-        if not isinstance(stated, dict):
-            return None, "{}"
-        around = {key: stated.get(key) for key in ("input", "outputs")}
-        return json.dumps(around), json.dumps(built["spec"].get("resolved", {}))
-    return session.metadata.get(SERVE_KEY), session.metadata.get(SPEC_KEY, "{}")
+def _read_graph(session: Runner) -> Surroundings | None:
+    """What an ONNX file has around its network by its own nodes; None where it is of an opset that only runtimes read.
 
-
-def _read_labels(text: str) -> tuple[str, ...]:
-    spec: Any = json.loads(text)
-    serve = spec.get("serve") if isinstance(spec, dict) else None
-    return (Serve.model_validate_json(json.dumps(serve)).labels or ()) if serve else ()
-
-
-def _read_serving(session: Runner) -> FileServing:
-    """What an ONNX file has around its network by its own nodes; of an engine that says nothing, what its type says.
-
-    A file that was built with nothing around its network is not read again.
+    A file that was built with nothing around its network is not read again: it takes what its shape says.
     """
-    built_bare = SPEC_KEY in session.metadata and WRAP_KEY not in session.metadata
-    if built_bare or Path(session.where).suffix == ENGINE:
-        return FileServing(_assume_pixels(session))
+    said = session.metadata
+    if SPEC_KEY in said and not {WRAP_KEY, SERVE_KEY} & {*said} and session.dtype != np.uint8:
+        return None
     from resnet_gen.onnx.reading.surroundings.file import read_surroundings  # onnx, which other files do without
 
     try:
-        around = read_surroundings(Path(session.where))
-    except Refused:  # of an opset that only runtimes read
-        return FileServing(_assume_pixels(session))
-    return FileServing(around.input or _assume_pixels(session), around.outputs, _read_wrap_labels(session))
+        return read_surroundings(Path(session.where))
+    except Refused:
+        return None
 
 
-def _read_wrap_labels(session: Runner) -> tuple[str, ...]:
-    """What `wrap` wrote of its classes' names; raises `Refused` for what is none."""
-    text = session.metadata.get(LABELS_KEY, "[]")
+def _check_statement(session: Runner, stated: Surroundings, found: Surroundings) -> None:
+    """Refuse a file whose metadata say of what is around its network what its graph does not do."""
+    for each in list_differences(stated, found):
+        said, done = shorten(each.before), shorten(each.after)
+        message = f"its metadata say '{said}' of {each.key}, and its graph has '{done}'"
+        raise refuse(message, session.where, f"{_AGAIN}, or leave '{SERVE_KEY}' out of its metadata")
+    names = [[name for output in each.outputs for name in output.names] for each in (stated, found)]
+    if names[1] and names[0] != names[1]:
+        raise refuse("its metadata call its outputs otherwise than its graph does", session.where, _AGAIN)
+
+
+def _read_statement(session: Runner) -> Surroundings | None:
+    """What a file's metadata, or an engine's manifest, say of what is put around the network."""
+    path = Path(session.where)
+    if path.suffix != ENGINE:
+        text = session.metadata.get(SERVE_KEY)
+    else:
+        stated = _read_manifest(path).get("serve")
+        around = {key: stated.get(key) for key in ("input", "outputs")} if isinstance(stated, dict) else None
+        text = json.dumps(around) if around else None
     try:
+        return None if text is None else read_statement(text)
+    except (ValueError, RecursionError):  # pydantic's errors are ValueErrors
+        raise refuse("what it says of its pixels cannot be read", session.where, _AGAIN) from None
+
+
+def _read_manifest(engine: Path) -> dict[str, Any]:
+    return manifest.read(engine.with_name(manifest.file_name(engine.name.partition(".")[0]))) or {}
+
+
+def read_statement(text: str) -> Surroundings:
+    """What a file states of what is put around its network; raises `ValueError` for what is no such statement."""
+    if len(text) > SMALL:
+        raise ValueError
+    around = TypeAdapter(Surroundings).validate_json(text)
+    if around.input and not _is_possible(around.input):
+        raise ValueError
+    return around
+
+
+def _is_possible(pixels: PixelInput) -> bool:
+    """Whether there are such pixels: numbers that are finite, as many means as deviations, of which none is zero."""
+    numbers = (pixels.scale, *pixels.mean, *pixels.std)
+    whole = all(map(math.isfinite, numbers)) and pixels.scale > 0 and all(pixels.std)
+    return whole and len(pixels.mean) == len(pixels.std) and 0 < (1.0 if pixels.crop is None else pixels.crop) <= 1
+
+
+def _read_labels(session: Runner) -> tuple[str, ...]:
+    """What a file's classes are called: as `wrap` wrote it, else as the spec says; refuses what is no list of names."""
+    text = session.metadata.get(LABELS_KEY)
+    try:
+        if text is None:
+            return _read_spec_labels(session)
         if len(text) > SMALL:
             raise ValueError
         return _LABELS.validate_json(text)
-    except (ValueError, RecursionError):
-        raise refuse("what it says of its classes cannot be read", session.where, "wrap it again") from None
+    except (ValueError, KeyError, TypeError, RecursionError):
+        raise refuse("what it says of its classes cannot be read", session.where, _AGAIN) from None
+
+
+def _read_spec_labels(session: Runner) -> tuple[str, ...]:
+    path = Path(session.where)
+    if path.suffix == ENGINE:
+        spec: Any = _read_manifest(path).get("spec", {}).get("resolved", {})
+    else:
+        text = session.metadata.get(SPEC_KEY, "{}")
+        if len(text) > SMALL:
+            raise ValueError
+        spec = json.loads(text)
+    serve = spec.get("serve") if isinstance(spec, dict) else None
+    return (Serve.model_validate_json(json.dumps(serve)).labels or ()) if serve else ()
 
 
 _LABELS = TypeAdapter(tuple[Label, ...])

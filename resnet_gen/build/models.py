@@ -189,10 +189,11 @@ def assumed_input(model: RunnableModel) -> Input:
 def choose_runners(models: Sequence[RunnableModel]) -> list[Runner]:
     """The models to be measured: one that takes pixels is fed as its network beside one that is such a network."""
     pixels = [model.serving.input for model in models]
-    if all(pixels) or not any(pixels) or any(model.serving.takes_any_size for model in models):
+    if all(pixels) or not any(pixels):
         return [model.runner for model in models]
+    shape = next(model.runner.shape[1:] for model in models if not model.serving.input)
     pairs = zip(models, pixels, strict=True)
-    return [take_network_input(model.runner, taken) if taken else model.runner for model, taken in pairs]
+    return [take_network_input(model.runner, taken, shape) if taken else model.runner for model, taken in pairs]
 
 
 class EvaluatedModels(NamedTuple):

@@ -17,7 +17,7 @@ from resnet_gen.build.wrap_pixels import choose_pixels
 from resnet_gen.build.wrap_proof import OutputCheck, ProofPlan, WrapProof, choose_sides, prove
 from resnet_gen.graph.surrounding_terms import describe_pixels, describe_surroundings
 from resnet_gen.graph.surroundings import PixelInput
-from resnet_gen.onnx.metadata_keys import LABELS_KEY, SPEC_KEY, WRAP_KEY
+from resnet_gen.onnx.metadata_keys import LABELS_KEY, SERVE_KEY, SPEC_KEY, WRAP_KEY
 from resnet_gen.onnx.wrapping.editor import ModelEditor
 from resnet_gen.onnx.wrapping.last_layer import find_last_layer, replace_last_layer
 from resnet_gen.onnx.wrapping.model_file import WholeModel, find_coarsest_type, load_whole, make_reference
@@ -110,7 +110,8 @@ def _edit_model(whole: WholeModel, asked: WrapRequest, where: str, choose: Calla
         edit.changes.append(replace_last_layer(editor, asked.classes, _make_draw(asked)))
     scores = _ScoreTensors.find(editor, asked)
     _edit_outputs(edit, asked, scores)
-    pixels = choose(_count_channels(editor, where))
+    takes_pixels = whole.surroundings.input is not None and asked.cut_input is None
+    pixels = None if takes_pixels else choose(_count_channels(editor, where))
     if pixels:
         edit.changes.append(editor.add_pixels(pixels, PIXELS) + f": {describe_pixels(pixels)}")
     renames = dict(asked.renames)
@@ -242,7 +243,7 @@ def _find_vector(editor: ModelEditor, own: list[Any]) -> Any:
 
 def _make_metadata(whole: WholeModel, asked: WrapRequest, edit: _Edit) -> dict[str, str]:
     """The file's metadata, without a spec that is not its own any more, and with what was done."""
-    kept = dict(whole.metadata)
+    kept = {key: value for key, value in whole.metadata.items() if key != SERVE_KEY}
     other = asked.cuts or asked.cut_input or asked.classes is not None or isinstance(asked.size, tuple)
     if other and SPEC_KEY in kept:
         kept = {key: value for key, value in kept.items() if not key.startswith(SPEC_KEY)}
@@ -288,6 +289,9 @@ def _list_asked(asked: WrapRequest) -> dict[str, Any]:
 
 # --- the proof ---------------------------------------------------------------------
 
+_SIDES = ("channels", "rows", "columns")
+"""What sides are called of which the two files have others."""
+
 
 def _prove_edit(whole: WholeModel, asked: WrapRequest, edit: _Edit, model: bytes, path: Path) -> WrapProof:
     """Run the original and the edited model; of new weights what they read is compared."""
@@ -296,16 +300,16 @@ def _prove_edit(whole: WholeModel, asked: WrapRequest, edit: _Edit, model: bytes
         checks.append(OutputCheck("same", (edit.features,), edit.features))
         model = edit.editor.export({}, also=edit.features)
     before, after = (edit.editor.original_dims(asked.cut_input), edit.editor.inner_dims())
-    sides = choose_sides(after[2:])
-    open_dims = [before[0], before[1], *(before[2:] if list(before[2:]) == list(sides) else ("height", "width"))]
+    sides = choose_sides(after[1:])
+    own = zip(before[1:], sides, _SIDES, strict=True)
+    open_dims = [before[0], *(name if isinstance(one, int) and one != side else one for one, side, name in own)]
     reference = make_reference(whole, [check.source for check in checks], asked.cut_input, open_dims)
     with tempfile.TemporaryDirectory() as name:
         files = [Path(name, "original.onnx"), Path(name, "wrapped.onnx")]
         for file, data in zip(files, (reference, model), strict=True):
             file.write_bytes(data)
         images = (_find_fixed(before[0]), _find_fixed(after[0]))
-        shape = (int(after[1]), sides[0], sides[1])
         plan = ProofPlan(
-            files[0], files[1], edit.pixels, shape, images, tuple(checks), tuple(edit.free), find_coarsest_type(whole)
+            files[0], files[1], edit.pixels, sides, images, tuple(checks), tuple(edit.free), find_coarsest_type(whole)
         )  # fmt: skip
         return prove(plan, str(path))

@@ -37,8 +37,8 @@ class OutputCheck(NamedTuple):
 class ProofPlan(NamedTuple):
     """What is run: both files, what is put before the network, and what is compared.
 
-    `images` are how many each file takes at once, None where any number; `sides` are rows and columns; `free` are
-    outputs of new weights, which are looked at alone.
+    `images` are how many each file takes at once, None where any number; `shape` is that of an image, of which pixels
+    are made for a network with its channels first; `free` are outputs of new weights, which are looked at alone.
     """
 
     reference: Path
@@ -90,7 +90,7 @@ def prove(plan: ProofPlan, where: str) -> WrapProof:
     """Run both files and compare; raises `Refused` where one cannot be run, or where they differ."""
     runners = [_open(path, where, what) for path, what in ((plan.reference, "original"), (plan.wrapped, "wrapped"))]
     many = math.lcm(*(n or 1 for n in plan.images)) * _TIMES
-    given = _draw_inputs(plan, many)
+    given = _draw_inputs(plan, many, of_bytes=runners[1].dtype == np.uint8)
     wanted, found = (
         _run_all(runner, x, n, where, what)
         for runner, x, n, what in zip(runners, given, plan.images, ("original", "wrapped"), strict=True)
@@ -133,11 +133,12 @@ def _run_all(runner: Runner, x: Any, most: int | None, where: str, what: str) ->
         raise _refuse_unproved(f"the {what} file has an output without a batch", error, where) from None
 
 
-def _draw_inputs(plan: ProofPlan, many: int) -> tuple[Any, Any]:
+def _draw_inputs(plan: ProofPlan, many: int, *, of_bytes: bool) -> tuple[Any, Any]:
     """What the original takes and what the wrapped file takes, of the same images."""
     random, (channels, height, width) = np.random.default_rng(0), plan.shape
     if plan.pixels is None:
-        x = random.standard_normal((many, channels, height, width), np.float32)
+        sides = (many, *plan.shape)
+        x = random.integers(0, 256, sides, np.uint8) if of_bytes else random.standard_normal(sides, np.float32)
         return x, x
     pixels = random.integers(0, 256, (many, height, width, channels), np.uint8)
     given = pixels if plan.pixels.dtype == "uint8" else (pixels / 255 * plan.pixels.scale).astype(plan.pixels.dtype)
@@ -200,6 +201,7 @@ _MAKERS: dict[str, Callable[[Any], Any]] = {
 }
 
 
-def choose_sides(dims: Sequence[Any]) -> tuple[int, ...]:
-    """Rows and columns to prove with: those that are fixed, and a few where they are open."""
-    return tuple(side if isinstance(side, int) and side > 0 else _OPEN_SIDE for side in dims)
+def choose_sides(dims: Sequence[Any]) -> tuple[int, int, int]:
+    """Sides to prove with: those that are fixed, and a few where they are open."""
+    first, second, third = (side if isinstance(side, int) and side > 0 else _OPEN_SIDE for side in dims)
+    return first, second, third

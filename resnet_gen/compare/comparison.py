@@ -10,7 +10,7 @@ from resnet_gen.compare.difference.key_changes import find_differing
 from resnet_gen.compare.difference.sides import Side
 from resnet_gen.compare.formats.comparison import Latency
 from resnet_gen.compare.report import Report
-from resnet_gen.compare.surroundings import compare_surroundings, settle_graph
+from resnet_gen.compare.surroundings import compare_surroundings, settle_side
 from resnet_gen.ops.precision import Precision
 from resnet_gen.speed.limits import PREDICTED_BATCH, PREDICTED_PRECISION
 
@@ -26,7 +26,7 @@ def compare_sides(first: Side, second: Side, predict_times: Predictor | None = N
     if "onnx" in (first.what, second.what):
         from resnet_gen.compare.difference.folding import compare_files  # NumPy, which comparing specs does without
 
-        graphs = (settle_graph(one.graph, one.surroundings, other.graph) for one, other in _both_ways(first, second))
+        graphs = (settle_side(one, other) for one, other in _both_ways(first, second))
         difference, folding = compare_files(*graphs)
         return Report(first, second, difference, latency, *folding, terms=compare_surroundings(first, second))
     terms = find_differing(first.stated or {}, second.stated or {})

@@ -4,42 +4,67 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import replace
+from typing import NamedTuple
 
-from resnet_gen.compare.difference.key_changes import KeyChange, find_differing
+from resnet_gen.compare.difference.key_changes import KeyChange
 from resnet_gen.compare.difference.sides import Side
 from resnet_gen.graph import Graph, Node, Value
 from resnet_gen.graph.inner_outputs import keep_stated_outputs
+from resnet_gen.graph.rewiring import rewire_graph
 from resnet_gen.graph.surrounding_terms import (
     Normalization,
-    as_data,
+    SurroundingDifference,
     describe_surroundings,
     find_normalization,
     format_numbers,
+    list_differences,
+    simplify_surroundings,
 )
-from resnet_gen.graph.surroundings import Surroundings
-from resnet_gen.language.load import Loaded
+from resnet_gen.graph.surroundings import NOTHING_AROUND, Surroundings
 from resnet_gen.language.spec import Input
 from resnet_gen.ops import Softmax
+from resnet_gen.problems import Loc
 
 
-def read_stated_surroundings(loaded: Loaded) -> Surroundings | None:
-    """What a spec says of what is put around its network; None where it says nothing."""
-    return None
+class SurroundingFault(NamedTuple):
+    """How what is around a file's network is not what a spec says, and where that says it."""
+
+    loc: Loc
+    words: str
 
 
-def list_faults(around: Surroundings, stated: Input, wanted: Surroundings | None = None) -> Iterator[str]:
+def outputs_alike(around: Surroundings, other: Surroundings) -> bool:
+    """Whether two networks have the same made of their outputs, so that these can be compared one by one."""
+    pair = [simplify_surroundings(each) for each in (around, other)]
+    if NOTHING_AROUND in pair:
+        return pair == [NOTHING_AROUND, NOTHING_AROUND]
+    return [each.kind for each in around.outputs] == [each.kind for each in other.outputs]
+
+
+def list_faults(around: Surroundings, stated: Input, wanted: Surroundings | None = None) -> Iterator[SurroundingFault]:
     """How a file's surroundings are not what a spec says: of pictures, and of all of them where it states them."""
     pixels = around.input
     found = find_normalization(pixels, stated.channels)
     own = Normalization(*stated.normalization)
-    if found and not found.is_close(own):
+    normal = found is None or found.is_close(own)
+    if found and not normal:
         swapped = found.is_close(own.reverse())
-        yield _contrast("normalizes by", found, own) + (", which is that of colours in the other order" * swapped)
-    if pixels and pixels.crop is not None and pixels.crop != stated.crop:
-        yield f"crops to {pixels.crop:g} of a picture, the spec to {stated.crop:g}"
-    if wanted is not None:
-        for change in list_changes(wanted, around):
-            yield f"{change.key.partition('.')[2]} is {change.after}, where the spec has {change.before}"
+        words = _contrast("normalizes by", found, own) + (", which is that of colours in the other order" * swapped)
+        yield SurroundingFault(("input", "mean"), words)
+    cropped = pixels.crop if pixels else None
+    if cropped and cropped != stated.crop:
+        words = f"crops to {cropped:g} of a picture, the spec to {stated.crop:g}"
+        yield SurroundingFault(("input", "crop"), words)
+    said = [*([] if normal else ["normalization"]), *(["size"] if cropped and cropped != stated.crop else [])]
+    yield from (_contrast_stated(d) for d in list_differences(wanted or around, around) if d.key not in said)
+
+
+def _contrast_stated(each: SurroundingDifference) -> SurroundingFault:
+    verb = {"outputs": "outputs", "size": "takes pictures of size", "normalization": "normalizes"}.get(
+        each.key, "takes"
+    )
+    loc = ("input", "mean") if each.key == "normalization" else ("serve", each.key)
+    return SurroundingFault(loc, f"{verb} {each.after}, where the spec has {each.before}")
 
 
 def _contrast(what: str, found: Normalization, own: Normalization) -> str:
@@ -49,12 +74,12 @@ def _contrast(what: str, found: Normalization, own: Normalization) -> str:
 
 def list_changes(before: Surroundings, after: Surroundings) -> tuple[KeyChange, ...]:
     """What differs in what stands around two networks, key by key."""
-    return find_differing({"around": as_data(before)}, {"around": as_data(after)})
+    return tuple(KeyChange(("around", d.key), d.before, d.after) for d in list_differences(before, after))
 
 
 def compare_surroundings(before: Side, after: Side) -> tuple[KeyChange, ...]:
     """What two sides, of which one at least is a file, have around one network differently."""
-    if before.what == after.what == "onnx":
+    if before.what == after.what == "onnx" or before.inside or after.inside:
         return list_changes(before.surroundings, after.surroundings)
     file, other, swapped = (after, before, False) if after.what == "onnx" else (before, after, True)
     found = find_normalization(file.surroundings.input, file.graph.input.shape[0])
@@ -77,6 +102,23 @@ def note_surroundings(before: Side, after: Side) -> list[str]:
 
 
 # --- what makes two graphs comparable -------------------------------------------
+
+
+def settle_side(side: Side, other: Side) -> Graph:
+    """The network of one side as it is to be compared with that of another one."""
+    alike = outputs_alike(side.surroundings, other.surroundings)
+    if side.what != "onnx":
+        return side.inside if side.inside and alike else side.graph
+    graph = side.graph if other.inside and alike else settle_graph(side.graph, side.surroundings, other.graph)
+    return _call_input(graph, other.graph.input.name) if side.surroundings.input else graph
+
+
+def _call_input(graph: Graph, name: str) -> Graph:
+    """A network inside of a file with an input of that name: its own is that of a step before it."""
+    if any(node.output.name == name for node in graph.nodes):
+        return graph
+    new = graph.input._replace(name=name)
+    return replace(rewire_graph(graph, graph.nodes, {graph.input.name: new}), input=new)
 
 
 def restore_softmax(graph: Graph, around: Surroundings, other: Graph) -> Graph:

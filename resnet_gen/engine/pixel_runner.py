@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, fields
 from typing import Any
 
@@ -9,6 +10,7 @@ import numpy as np
 
 from resnet_gen.engine.base import Runner
 from resnet_gen.graph.surroundings import PixelInput
+from resnet_gen.problems import refuse
 from resnet_gen.weights.base import Array
 
 
@@ -62,10 +64,17 @@ class PixelRunner(Runner):
         return np.ascontiguousarray(found, self.inner.dtype)
 
 
-def take_network_input(runner: Runner, pixels: PixelInput) -> Runner:
-    """A model that takes pixels as one that takes what its network takes."""
+def take_network_input(runner: Runner, pixels: PixelInput, shape: Sequence[int | None]) -> Runner:
+    """A model that takes pixels as one that takes what its network takes, (C, H, W) in `shape`.
+
+    Raises `Refused` for one that crops pictures: of no picture does it make just that input.
+    """
+    if pixels.crop not in (None, 1.0):
+        hint = "build it for pictures of the network's size, or compare it with one that takes pictures too"
+        raise refuse(f"it keeps {pixels.crop:g} of a picture, and is compared with a network alone", runner.where, hint)
     known = {field.name: getattr(runner, field.name) for field in fields(Runner)}
-    if pixels.layout == "NHWC":
-        batch, height, width, channels = runner.shape
-        known["shape"] = (batch, channels, height, width)
+    batch, *sides = runner.shape
+    own = [sides[-1], *sides[:-1]] if pixels.layout == "NHWC" else sides
+    known["shape"] = (batch, *(one or other for one, other in zip(own, shape, strict=True)))
+    known["dtype"] = np.dtype(np.float32)
     return PixelRunner(**known, inner=runner, pixels=pixels)

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import replace
 from itertools import combinations
 
 from resnet_gen.graph import Graph, Value, live
 from resnet_gen.graph.surroundings import Surroundings
+from resnet_gen.ops import Flatten, GlobalAvgPool
 
 _MOST_OUTPUTS = 12
 """Outputs of which those are looked for that a spec has: beyond, there are too many ways."""
@@ -25,11 +27,30 @@ def keep_stated_outputs(graph: Graph, around: Surroundings, wanted: Graph) -> Gr
 
 
 def drop_embeddings(graph: Graph, around: Surroundings) -> Graph:
-    """A file's network without the embeddings among its outputs, where these lie on the way to others."""
-    sources = list(dict.fromkeys(output.source for output in around.outputs))
+    """A file's network without the embeddings among its outputs, where these lie on the way to others.
+
+    Where they do not, a network ends in the map that is averaged for them.
+    """
+    sources = dict.fromkeys(output.source for output in around.outputs)
+    named = dict(zip(sources, graph.outputs, strict=True)) if sources else {}
     plain = {output.source for output in around.outputs if output.kind != "embedding"}
-    outputs = tuple(v for name, v in zip(sources, graph.outputs, strict=True) if name in plain) if sources else ()
-    return (outputs and _keep(graph, outputs)) or graph
+    outputs = tuple(value for name, value in named.items() if name in plain)
+    if not named or len(outputs) == len(named):
+        return graph
+    return (outputs and _keep(graph, outputs)) or _end_in_maps(graph, {*named.values()} - {*outputs})
+
+
+def _end_in_maps(graph: Graph, vectors: Collection[Value]) -> Graph:
+    """The graph with outputs before they are averaged, where that is what makes these vectors."""
+    makers = {node.output: node for node in graph.nodes}
+
+    def find_map(vector: Value) -> Value:
+        flat = makers.get(vector)
+        pool = makers.get(flat.inputs[0]) if flat and isinstance(flat.op, Flatten) else None
+        return pool.inputs[0] if pool and isinstance(pool.op, GlobalAvgPool) else vector
+
+    outputs = dict.fromkeys(find_map(value) if value in vectors else value for value in graph.outputs)
+    return live(replace(graph, outputs=tuple(outputs)))
 
 
 def _keep(graph: Graph, outputs: tuple[Value, ...]) -> Graph | None:

@@ -7,7 +7,7 @@ from dataclasses import replace
 
 from resnet_gen.graph import Graph, Node, Value, live
 from resnet_gen.graph.rewiring import rewire_graph
-from resnet_gen.graph.surroundings import PixelInput, ServedOutput, Surroundings
+from resnet_gen.graph.surroundings import PixelInput, ServedKind, ServedOutput, Surroundings
 from resnet_gen.ops import Cast, DType, Flatten, GlobalAvgPool, Op, Quantize, Shape, Softmax, serving
 from resnet_gen.problems import refuse
 
@@ -26,6 +26,27 @@ def put_around(graph: Graph, around: Surroundings) -> Graph:
         builder.add_input(around.input)
     outputs = [value for served in around.outputs for value in builder.add_output(served)]
     return _check_names(live(builder.finish(outputs or graph.outputs)))
+
+
+def find_inside(graph: Graph, around: Surroundings) -> Graph:
+    """A graph that ends where what is put around it begins, as whoever reads the file sees it.
+
+    It outputs all that is made into something else, once, and vectors where embeddings are; a softmax is none of it.
+    """
+    makers = {node.output.name: node for node in graph.nodes}
+    inner: dict[str, ServedOutput] = {}
+    for served in around.outputs:
+        source, maker = served.source, makers.get(served.source)
+        if served.kind in ("probabilities", "top_k") and maker and isinstance(maker.op, Softmax):
+            source = maker.inputs[0].name
+        pooled = served.kind == "embedding" and source in makers and len(makers[source].shape) == _MAP
+        kind: ServedKind = "embedding" if pooled else "map"
+        inner.setdefault(source, ServedOutput(kind, source, (f"{source}.pooled" if pooled else source,)))
+    return put_around(graph, Surroundings(None, tuple(inner.values())))
+
+
+_MAP = 3
+"""Sides of a map."""
 
 
 def is_put_around(node: Node) -> bool:

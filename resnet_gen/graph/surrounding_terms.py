@@ -1,11 +1,12 @@
-"""What stands around a network in words, as data, and as what differs between two."""
+"""What stands around a network in words, and how that differs between two."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any, NamedTuple
+from dataclasses import replace
+from typing import NamedTuple
 
-from resnet_gen.graph.surroundings import PixelInput, ServedOutput, Surroundings
+from resnet_gen.graph.surroundings import NOTHING_AROUND, PixelInput, ServedOutput, Surroundings
 from resnet_gen.problems import shorten, visible
 
 _CLOSE = 1e-5
@@ -22,6 +23,8 @@ class Normalization(NamedTuple):
 
     def is_close(self, other: Normalization) -> bool:
         """Whether both are the same but for rounding."""
+        if len(self.mean) != len(other.mean):
+            return False
         pairs = [*zip(self.mean, other.mean, strict=True), *zip(self.std, other.std, strict=True)]
         return all(abs(a - b) <= _CLOSE * max(abs(a), abs(b), _CLOSE) for a, b in pairs)
 
@@ -43,7 +46,7 @@ def find_normalization(pixels: PixelInput | None, channels: int) -> Normalizatio
 def describe_surroundings(around: Surroundings) -> list[str]:
     """What a file takes and outputs, a line each; nothing of what it shares with its network."""
     given = [f"takes {describe_pixels(around.input)}"] if around.input else []
-    shown = [describe_output(output) for output in around.outputs]
+    shown = [describe_output(output) for output in around.outputs] if not _is_plain(around) else []
     return [*given, *([f"outputs {', '.join(shown)}"] if shown else [])]
 
 
@@ -61,14 +64,13 @@ def describe_pixels(pixels: PixelInput) -> str:
 
 
 def describe_output(output: ServedOutput) -> str:
-    """What an output is: `the best 5 classes of 'logits'`."""
+    """What an output is and of what: `the best 5 classes of 'logits'`."""
     source = shorten(visible(output.source), _LONGEST)
-    of = f"of '{source}'"
     if output.kind == "top_k":
-        return f"the best {output.k} classes {of}" + (" by logits" if output.raw else "")
+        return f"the best {output.k} classes of '{source}'" + (" by logits" if output.raw else "")
     if output.kind == "embedding":
         return f"the embedding '{source}'" + (" at length 1" if output.normalized else "")
-    return f"the probabilities {of}" if output.kind == "probabilities" else f"'{source}'"
+    return f"the probabilities of '{source}'" if output.kind == "probabilities" else f"'{source}'"
 
 
 def format_numbers(numbers: tuple[float, ...]) -> str:
@@ -76,19 +78,88 @@ def format_numbers(numbers: tuple[float, ...]) -> str:
     return ", ".join(f"{number:.7g}" for number in numbers)
 
 
-def as_data(around: Surroundings) -> dict[str, Any]:
-    """The surroundings by keys, as a difference of two names what differs; nothing where nothing is around."""
-    found: dict[str, Any] = {}
-    if around.input:
-        found["input"] = dict(_list_pixel_terms(around.input))
-    if around.outputs:
-        found["outputs"] = [describe_output(output) for output in around.outputs]
-    return found
+def simplify_surroundings(around: Surroundings) -> Surroundings:
+    """The same without what changes nothing: a mean of 0 and a deviation of 1, and all of it where nothing is left.
+
+    A softmax alone counts as part of the network, which no file tells from one that a network ends in.
+    """
+    pixels = around.input
+    if pixels and not any(pixels.mean) and all(value == 1 for value in pixels.std):
+        pixels = replace(pixels, mean=(), std=())
+    if pixels == PixelInput("float32", "NCHW", "RGB", 1.0):
+        pixels = None
+    softmax = [output.kind for output in around.outputs] == ["probabilities"]
+    bare = pixels is None and (softmax or _is_plain(around))
+    return NOTHING_AROUND if bare else replace(around, input=pixels)
 
 
-def _list_pixel_terms(pixels: PixelInput) -> Iterator[tuple[str, Any]]:
-    yield from (("type", pixels.dtype), ("layout", pixels.layout), ("order", pixels.order), ("scale", pixels.scale))
-    if pixels.mean:
-        yield from (("mean", list(pixels.mean)), ("std", list(pixels.std)))
-    if pixels.crop is not None:
-        yield "crop", pixels.crop
+class SurroundingDifference(NamedTuple):
+    """What stands around two networks differently, in words for each: `key` is that of `serve`, or `normalization`."""
+
+    key: str
+    before: str
+    after: str
+
+
+def list_differences(before: Surroundings, after: Surroundings) -> Iterator[SurroundingDifference]:
+    """How the surroundings of two networks differ; names, and in which steps a pixel is scaled, are left out."""
+    before, after = simplify_surroundings(before), simplify_surroundings(after)
+    if before.input and after.input:
+        yield from _contrast_pixels(before.input, after.input)
+    elif before.input or after.input:
+        yield SurroundingDifference("type", *(_name_input(each.input) for each in (before, after)))
+    outputs = [_name_outputs(each) for each in (before, after)]
+    if outputs[0] != outputs[1] and not all(_is_plain(each) for each in (before, after)):
+        yield SurroundingDifference("outputs", *outputs)
+
+
+def _contrast_pixels(before: PixelInput, after: PixelInput) -> Iterator[SurroundingDifference]:
+    yield from (
+        SurroundingDifference(key, str(one), str(other))
+        for key, one, other in (
+            ("type", before.dtype, after.dtype),
+            ("layout", before.layout, after.layout),
+            ("order", before.order, after.order),
+            ("size", _name_crop(before), _name_crop(after)),
+        )
+        if one != other
+    )
+    if not _find_function(before, after).is_close(_find_function(after, before)):
+        yield SurroundingDifference("normalization", *(_name_normalization(each) for each in (before, after)))
+
+
+def _find_function(pixels: PixelInput, beside: PixelInput) -> Normalization:
+    """What is subtracted from a pixel and what it is divided by, for each channel: in these words, of pixels."""
+    many = max(len(pixels.mean), len(beside.mean), 1)
+    mean, std = pixels.mean or (0.0,) * many, pixels.std or (1.0,) * many
+    return Normalization(tuple(pixels.scale * n for n in mean), tuple(pixels.scale * n for n in std))
+
+
+def _name_input(pixels: PixelInput | None) -> str:
+    return describe_pixels(pixels) if pixels else "what the network takes"
+
+
+def _name_crop(pixels: PixelInput) -> str:
+    return "fixed" if pixels.crop is None else f"any, crop {pixels.crop:g}"
+
+
+def _name_normalization(pixels: PixelInput) -> str:
+    mean = [f"mean {format_numbers(pixels.mean)}", f"std {format_numbers(pixels.std)}"] if pixels.mean else []
+    return ", ".join([f"pixels of 0..{pixels.scale:g}", *mean])
+
+
+def _is_plain(around: Surroundings) -> bool:
+    return all(output.is_plain for output in around.outputs)
+
+
+def _name_outputs(around: Surroundings) -> str:
+    return ", ".join(map(name_output, around.outputs)) or "what the network outputs"
+
+
+def name_output(output: ServedOutput) -> str:
+    """What an output is, whatever it is called: `the best 5 classes`."""
+    if output.kind == "top_k":
+        return f"the best {output.k} classes" + (" by logits" if output.raw else "")
+    if output.kind == "embedding":
+        return "the embedding" + (" at length 1" if output.normalized else "")
+    return {"probabilities": "the probabilities", "map": "a map"}.get(output.kind, "logits")

@@ -43,10 +43,18 @@ class ServedOutput:
     normalized: bool = False
     raw: bool = False
 
+    @property
+    def is_plain(self) -> bool:
+        """Whether it is what the network outputs, as it is."""
+        return self.kind in ("logits", "map") or (self.kind == "embedding" and not self.normalized)
+
 
 @dataclass(frozen=True)
 class Surroundings:
-    """All that a file puts around a network; `input` is None where it takes what the network takes."""
+    """All that a file puts around a network; `input` is None where it takes what the network takes.
+
+    Where there is anything, `outputs` are all of the file's, those too that the network makes itself.
+    """
 
     input: PixelInput | None = None
     outputs: tuple[ServedOutput, ...] = ()

@@ -11,6 +11,7 @@ from typing import Any
 
 from resnet_gen.graph import Graph, Node
 from resnet_gen.graph.counts import Counts, count, count_nodes
+from resnet_gen.graph.surrounding_terms import describe_surroundings
 from resnet_gen.infer.recovery import Imported, network_name, read_graph, recover_from_graph
 from resnet_gen.infer.shipped_specs import EquivalentSpec, describe_equivalents
 from resnet_gen.language.load import Loaded
@@ -54,13 +55,13 @@ class FileNetwork:
     @cached_property
     def staged(self) -> Graph | None:
         """The file's layers, each in the stage of the recovered spec, in that one's order; None without a spec."""
-        if isinstance(self.recovered, Problem) or not self.recovered.found:
+        if isinstance(self.recovered, Problem) or not (self.recovered.found and self.recovered.read):
             return None
         pairs = self.recovered.found.match.pairs
         places = {node.path: place for place, node in enumerate(self.recovered.found.graph.nodes)}
         ordered = sorted(pairs, key=lambda pair: places[pair[0].path])
         nodes = (replace(theirs, path=ours.path, role=ours.role) for ours, theirs in ordered)
-        return replace(self.graph, nodes=tuple(nodes))
+        return replace(self.recovered.read.graph, nodes=tuple(nodes))
 
     @property
     def unknown(self) -> tuple[Node, ...]:
@@ -96,6 +97,8 @@ class FileNetwork:
         else:
             same = " and ".join(describe_equivalents(self.equivalents))
             yield f"read as {many}, imported as a spec that computes {same or 'the same'}"
+        around = describe_surroundings(self.model.surroundings)
+        yield from (f"around the network, which alone is looked at, it {line}" for line in around)
         if self.unknown:
             yield self._describe_unknown()
 
@@ -107,6 +110,7 @@ class FileNetwork:
             "file": str(self.path),
             "precision": self.model.precision,
             "batch": self.model.batch,
+            "around": describe_surroundings(self.model.surroundings),
             "imported": None if isinstance(self.recovered, Problem) else self._spec_data(self.recovered),
             "reason": why and why.message,
             "unknown": {"nodes": [n.name for n in self.unknown], "params": found.params, "macs": found.macs},

@@ -2,12 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any
 
-from resnet_gen.graph.surrounding_terms import Normalization, describe_surroundings, find_normalization
-from resnet_gen.graph.surroundings import Surroundings
+from resnet_gen.graph.surrounding_terms import (
+    Normalization,
+    describe_surroundings,
+    find_normalization,
+    list_differences,
+)
+from resnet_gen.graph.surroundings import ServedOutput, Surroundings
+from resnet_gen.infer.proof import load_recovered
+from resnet_gen.infer.spec_text import spec_yaml
+from resnet_gen.language.lower import lower
+from resnet_gen.language.served_outputs import find_surroundings, with_served_maps
 from resnet_gen.language.spec import Input
+from resnet_gen.ops.serving_words import PIXEL_TYPES
+from resnet_gen.problems import Refused
 
 
 def add_preprocessing(data: dict[str, Any], around: Surroundings, stated: Input) -> dict[str, Any]:
@@ -21,11 +32,53 @@ def add_preprocessing(data: dict[str, Any], around: Surroundings, stated: Input)
     return {**data, "input": {**data.get("input", {}), **more}} if more else data
 
 
-def describe_preprocessing(around: Surroundings, channels: int) -> Iterator[str]:
+def add_serving(data: dict[str, Any], around: Surroundings, names: Mapping[str, str]) -> dict[str, Any]:
+    """The data of a spec with `serve`, where building it puts the same around the network; else as they are.
+
+    `names` is what the spec calls the network's outputs, by what the file does.
+    """
+    serve = _describe_serving(around, names)
+    more = {**data, "serve": serve} if serve is not None else data
+    return more if serve is not None and _serves_the_same(more, around) else data
+
+
+def _serves_the_same(data: dict[str, Any], around: Surroundings) -> bool:
+    try:
+        loaded = with_served_maps(load_recovered(spec_yaml(data)))
+        found = find_surroundings(loaded, lower(loaded))
+    except Refused:
+        return False
+    return found is not None and not any(list_differences(found, around))
+
+
+def _describe_serving(around: Surroundings, names: Mapping[str, str]) -> dict[str, Any] | None:
+    """The settings of `serve`; None for what it has no words for."""
+    pixels = around.input
+    if pixels is None or pixels.dtype not in PIXEL_TYPES or find_normalization(pixels, 1) is None:
+        return None
+    serve: dict[str, Any] = {"type": pixels.dtype, "layout": pixels.layout, "order": pixels.order}
+    if pixels.dtype == "float32" and pixels.scale != 1:
+        serve["scale"] = int(pixels.scale)
+    if pixels.crop is not None:
+        serve["size"] = "any"
+    return {**serve, "outputs": [_name_word(output, names) for output in around.outputs]}
+
+
+def _name_word(output: ServedOutput, names: Mapping[str, str]) -> str:
+    """What `serve.outputs` calls an output."""
+    if output.kind == "top_k":
+        return f"top{output.k}"
+    if output.kind == "embedding":
+        return "normalized_embedding" if output.normalized else "embedding"
+    return names.get(output.source, output.source) if output.is_plain else output.kind
+
+
+def describe_preprocessing(around: Surroundings, channels: int, *, served: bool) -> Iterator[str]:
     """What a spec carries of the surroundings, and what it does not, each with a word before it."""
     if find_normalization(around.input, channels):
         yield "input: mean and std are those of the file's graph"
-    yield from (f"not carried: around the network, the file {line}" for line in describe_surroundings(around))
+    word = "serve" if served else "not carried"
+    yield from (f"{word}: around the network, the file {line}" for line in describe_surroundings(around))
 
 
 def list_unknown(around: Surroundings, channels: int) -> str:

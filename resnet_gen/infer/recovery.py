@@ -8,11 +8,12 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from resnet_gen.graph import Graph
 from resnet_gen.graph.inner_outputs import drop_embeddings
 from resnet_gen.graph.repeated_relus import without_repeated_relus
 from resnet_gen.infer.checkpoints import recognition
 from resnet_gen.infer.file_weights import TransferredWeights
-from resnet_gen.infer.preprocessing import add_preprocessing
+from resnet_gen.infer.preprocessing import add_preprocessing, add_serving
 from resnet_gen.infer.proof import RecoveredSpec, load_recovered
 from resnet_gen.infer.report import as_json, describe_recovery, explain_refusal
 from resnet_gen.infer.search import UnexplainedGraph, infer_spec
@@ -126,7 +127,8 @@ def recover_from_graph(
 ) -> Imported | Problem:
     """The specification of an ONNX file that `read_graph` has read, as `recover_spec` returns it."""
     file = opened.path
-    opened = replace(opened, graph=drop_embeddings(opened.graph, opened.surroundings))
+    given = opened.graph
+    opened = replace(opened, graph=drop_embeddings(given, opened.surroundings))
     found, opened = _explain_graph(opened, name, norms)
     if isinstance(found, UnexplainedGraph):
         return explain_refusal(found, opened.graph, str(file), why)
@@ -134,11 +136,21 @@ def recover_from_graph(
     comment = [f"Recovered from {file.name}.", *(f"Computes {words}." for words in describe_equivalents(same))]
     plain = derive_extension(found, parent) if parent is not None else found.data
     data = add_preprocessing(plain, around, load_recovered(spec_yaml(plain)).spec.input)
+    data = add_serving(data, around, _name_outputs(found, opened, given))
     text = _write_text(data, file, " ".join(comment))
-    lines = tuple(map(visible, describe_recovery(found, opened, same, weights=weights)))
+    served = "serve" in data
+    lines = tuple(map(visible, describe_recovery(found, opened, same, weights=weights, served=served)))
     found = found._replace(data=found.data if parent is not None else data)
     loaded = load_recovered(text, f"{file.name} (imported)")
     return Imported(text, lines, as_json(found, opened.graph, same), loaded, found, opened)
+
+
+def _name_outputs(found: RecoveredSpec, opened: OnnxModel, given: Graph) -> dict[str, str]:
+    """What the spec calls the outputs of a file's network, by the tensors that the file made more of."""
+    sources = dict.fromkeys(output.source for output in opened.surroundings.outputs)
+    ours = dict(zip(opened.graph.outputs, found.graph.outputs, strict=True))
+    pairs = zip(sources, given.outputs, strict=False)
+    return {source: ours[value].name for source, value in pairs if value in ours}
 
 
 def _explain_graph(opened: OnnxModel, name: str, norms: bool) -> tuple[RecoveredSpec | UnexplainedGraph, OnnxModel]:

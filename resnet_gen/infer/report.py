@@ -19,14 +19,14 @@ _NAMED = 3
 
 
 def describe_recovery(
-    found: RecoveredSpec, read: OnnxModel, same: Sequence[EquivalentSpec], *, weights: bool
+    found: RecoveredSpec, read: OnnxModel, same: Sequence[EquivalentSpec], *, weights: bool, served: bool
 ) -> list[str]:
     """Lines about a recovered specification, each of a word or two, a colon and a sentence."""
     nodes = len(read.graph.nodes)
     lines = [f"proof: the spec is built to the same {several(nodes, 'operation')}, each with the same operands"]
     lines += [f"same: computes {words}" for one in same for words in describe_equivalents([one])]
     lines += [*_describe_norms(found), *_describe_names(found)]
-    lines += describe_preprocessing(read.surroundings, read.graph.input.shape[0])
+    lines += describe_preprocessing(read.surroundings, read.graph.input.shape[0], served=served)
     return [*lines, *(f"not carried: {what}" for what in _list_losses(found, read, weights))]
 
 
@@ -59,7 +59,8 @@ def _list_losses(found: RecoveredSpec, read: OnnxModel, weights: bool) -> Iterat
     """What the file has, or a user of it knows, that the specification does not hold."""
     if unknown := list_unknown(read.surroundings, read.graph.input.shape[0]):
         yield unknown
-    values = [(read.graph.input, found.graph.input), *zip(read.graph.outputs, found.graph.outputs, strict=True)]
+    given = [] if read.surroundings.input else [(read.graph.input, found.graph.input)]
+    values = [*given, *zip(read.graph.outputs, found.graph.outputs, strict=True)]
     new = [f"'{shorten(old.name, 40)}' -> '{ours.name}'" for old, ours in values if old.name != ours.name]
     if new:
         yield f"names of input and outputs: {', '.join(new)}"

@@ -17,6 +17,7 @@ from resnet_gen.language.load import Loaded
 from resnet_gen.ops.precision import Calibration
 from resnet_gen.quantization.calibration.images import open_images
 from resnet_gen.system.digest import digest_file, digest_text
+from resnet_gen.weights.downloads.location import locate_weights
 
 
 def digest_inputs(loaded: Loaded, request: Request) -> str:
@@ -26,7 +27,8 @@ def digest_inputs(loaded: Loaded, request: Request) -> str:
     """
     plain = partial(_make_plain, loaded)
     fields = {field.name: getattr(request, field.name) for field in dataclasses.fields(request)}
-    weights = weights_entry(fields.pop("weights"), fields.pop("seed"))
+    given = fields.pop("weights")
+    weights = weights_entry(locate_weights(given, loaded) if given else None, fields.pop("seed"))
     entry = {
         "version": __version__,
         "spec": loaded.digest(),
@@ -52,4 +54,6 @@ def _make_plain(loaded: Loaded, value: Any) -> Any:
         return {str(key): plain(inner) for key, inner in value.items()}
     if isinstance(value, (tuple, list)):
         return [plain(inner) for inner in value]
+    if isinstance(value, frozenset):
+        return sorted(map(plain, value))
     return value

@@ -51,6 +51,8 @@ class PlannedBuild:
     refused: tuple[Problem, ...] = ()
     """Why the spec cannot be read."""
     where: Span | None = None
+    serve: str | None = None
+    """What its `serve` is called, if it has one."""
 
     @property
     def name(self) -> str:
@@ -106,13 +108,13 @@ def _check_number(project: Project, tables: Mapping[str, BuildTable], specs: Map
         where = project.source.span(("builds", name), key=True)
         if not specs[name]:
             raise refuse(f"builds.{name}: no specs", where, "add specs = [...] here, or to the project")
-        choices = (table.devices, table.precisions, table.targets)
+        choices = (table.devices, table.precisions, table.targets, table.serve)
         number = len(specs[name])
         for some in choices:
             number *= len(some or (None,))
         total += number
         if total > MOST_BUILDS:
-            hint = "specs, devices, precisions and targets are multiplied; take fewer"
+            hint = "specs, devices, precisions, targets and serve are multiplied; take fewer"
             raise refuse(f"builds.{name}: {total:,} builds with those before, at most {MOST_BUILDS:,}", where, hint)
 
 
@@ -127,7 +129,9 @@ def _check_apart(planned: Sequence[PlannedBuild]) -> None:
         other = first.setdefault(path, one)
         if other is not one:
             words = f"builds.{one.build}: {_describe(one)} is written where {_describe(other)} of {_place(other)} is"
-            missing = ", ".join(f"{{{key}}}" for key in ("device", "precision", "target") if _differ(one, other, key))
+            missing = ", ".join(
+                f"{{{key}}}" for key in ("device", "precision", "target", "serve") if _differ(one, other, key)
+            )
             hint = f"put {missing} into its folder" if missing else "give one of them another folder, or spec a name"
             faults.append(Problem(words, one.where, hint))
     if faults:
@@ -139,7 +143,7 @@ def _differ(one: PlannedBuild, other: PlannedBuild, key: str) -> bool:
 
 
 def _describe(one: PlannedBuild) -> str:
-    return " ".join(filter(None, (one.name, one.device, one.precision, one.target)))
+    return " ".join(filter(None, (one.name, one.device, one.precision, one.target, one.serve)))
 
 
 def _place(one: PlannedBuild) -> str:
@@ -159,11 +163,29 @@ class _TablePlan:
     def expand(self, specs: Sequence[str]) -> Iterator[PlannedBuild]:
         """What it comes to; raises `Refused` with every fault of the table."""
         settings = self._list_settings()
-        kinds = self._list_kinds()
-        for spec in specs:
-            loaded, problems = self.read(spec, settings)
+        kinds, served = self._list_kinds(), self._list_served()
+        for spec, (serve, more) in itertools.product(specs, served.items()):
+            loaded, problems = self.read(spec, own := (*settings, *more))
             for one in kinds:
-                yield self._place_one(replace(one, spec=spec, settings=settings, loaded=loaded, refused=problems))
+                read = replace(one, spec=spec, settings=own, loaded=loaded, refused=problems, serve=serve)
+                yield self._place_one(read)
+
+    def _list_served(self) -> dict[str | None, tuple[str, ...]]:
+        """The settings of each `serve`, by its name."""
+        found: dict[str | None, tuple[str, ...]] = {}
+        for index, form in enumerate(self.table.serve or ()):
+            name = form.name or str(index + 1)
+            where = self._find("serve", index)
+            if name in found:
+                raise refuse(f"builds.{self.name}.serve: '{name}' twice", where, "give each a name of its own")
+            given = form.model_dump(mode="json", exclude_unset=True, exclude={"name"})
+            if isinstance(form.labels, str):
+                given["labels"] = self._check_path(form.labels, where, f"serve.{index}.labels")
+            found[name] = (f"serve={dump_inline(given)}",)
+            if len(found[name][0]) > _LONGEST_SETTINGS:
+                words = f"builds.{self.name}.serve: more than {_LONGEST_SETTINGS:,} characters"
+                raise refuse(words, where, "write the labels to a text file, and name that")
+        return found or {None: ()}
 
     def _find(self, *steps: str | int) -> Span | None:
         """The place of a key of the table; that of the table where it has no such key."""
@@ -235,6 +257,8 @@ class _TablePlan:
             if given["source"] != RANDOM:
                 given["source"] = self._check_path(given["source"], self._find("calibration"), "calibration")
             found["calibration"] = given
+        for key, settings in (("engine", found.get("engine")), ("project_engine", self.project.settings.engine)):
+            found[key] = settings.model_dump(mode="json", exclude_unset=True) if settings else None
         return {key: value for key, value in found.items() if value is not None}
 
     def _check_path(self, path: str, where: Span | None, key: str) -> str:
@@ -246,8 +270,8 @@ class _TablePlan:
     def _place_one(self, one: PlannedBuild) -> PlannedBuild:
         """With its folder and its weights."""
         names = {"build": self.name, "spec": one.name if one.loaded else "?", "device": one.device,
-                 "precision": one.precision, "target": one.target}  # fmt: skip
-        folder = self._fill("folder", self.table.folder or _default_folder(one), names)
+                 "precision": one.precision, "target": one.target, "serve": one.serve}  # fmt: skip
+        folder = self._fill("folder", self.table.folder or self._default_folder(one), names)
         self._check_folder(folder)
         wishes = one.wishes
         if one.loaded and self.table.weights:
@@ -255,10 +279,16 @@ class _TablePlan:
             wishes = {**wishes, "weights": self._check_path(weights, self._find("weights"), "weights")}
         return replace(one, folder=Path(shown_path(self.project.folder / folder)), wishes=wishes)
 
+    def _default_folder(self, one: PlannedBuild) -> str:
+        several = len(self.table.serve or ()) > 1
+        steps = ["build/{build}", *(["{device}"] if one.device else []), "{precision}", "{target}"]
+        return "/".join([*steps, *(["{serve}"] if several else [])])
+
     def _fill(self, key: str, pattern: str, names: Mapping[str, str | None]) -> str:
-        if names["device"] is None and "{device}" in pattern:
-            words = f"builds.{self.name}.{key}: {{device}} means nothing where no devices are named"
-            raise refuse(words, self._find(key), "leave it away, or add devices = [...]")
+        for name, missing in (("device", "no devices are named"), ("serve", "there is no serve")):
+            if names[name] is None and f"{{{name}}}" in pattern:
+                words = f"builds.{self.name}.{key}: {{{name}}} means nothing where {missing}"
+                raise refuse(words, self._find(key), f"leave it away, or add {_ADDED[name]}")
         return pattern.format(**names)
 
     def _check_folder(self, folder: str) -> None:
@@ -283,8 +313,7 @@ class _TablePlan:
         return Problem(f"builds.{self.name}: {message}", self._find(*steps), hint)
 
 
-def _default_folder(one: PlannedBuild) -> str:
-    return "build/{build}/{device}/{precision}/{target}" if one.device else "build/{build}/{precision}/{target}"
+_ADDED = {"device": "devices = [...]", "serve": "serve = {...}"}
 
 
 def _load_spec(spec: str, settings: tuple[str, ...]) -> tuple[Loaded | None, tuple[Problem, ...]]:

@@ -20,8 +20,10 @@ from pydantic_core import PydanticCustomError
 
 from resnet_gen.build.output_kinds import BuildTarget, Language
 from resnet_gen.build.request_resolution import BuildWishes
+from resnet_gen.language.engine_settings import EngineSettings
+from resnet_gen.language.serve import Label, Serve
 from resnet_gen.language.spec import Words
-from resnet_gen.ops.limits import BATCHES, OPSETS
+from resnet_gen.ops.limits import BATCHES, CLASSES, OPSETS
 from resnet_gen.ops.precision import Method, Precision
 from resnet_gen.parts.base import StrictModel
 from resnet_gen.quantization.limits import CALIBRATION_IMAGES, PERCENTILES
@@ -29,7 +31,7 @@ from resnet_gen.weights.seeds import SEEDS
 
 MOST_BUILDS = 1_000
 """Networks for devices in precisions, of all builds of a project."""
-PLACEHOLDERS = ("build", "spec", "device", "precision", "target")
+PLACEHOLDERS = ("build", "spec", "device", "precision", "target", "serve")
 """What stands between braces in a folder, and in the name of a file of weights."""
 _MOST_CHOICES = 100
 
@@ -92,6 +94,30 @@ def _as_calibration(given: Any) -> Any:
     return {"source": given} if isinstance(given, str) else given
 
 
+_Labels: TypeAlias = Annotated[tuple[Label, ...], Field(strict=False, min_length=1, max_length=CLASSES.most)]
+
+
+class ServeTable(Serve):
+    """What files take and output, as `serve` of a spec says it; `name` is what a folder has for it."""
+
+    name: Annotated[str, Field(pattern=r"^[A-Za-z0-9_][A-Za-z0-9_-]{0,63}$")] | None = Field(
+        None, description="What `{serve}` stands for; without it, the number in the list."
+    )
+    labels: _Labels | Words | None = Field(  # type: ignore[assignment]  # the file's name is read with the spec
+        None, description="Names of the classes in their order: a list, or a text file by its path from this one."
+    )
+
+
+def _as_list(given: Any) -> Any:
+    return [given] if isinstance(given, dict) else given
+
+
+def _refuse_none(tables: tuple[ServeTable, ...]) -> tuple[ServeTable, ...]:
+    if not tables:  # not by a least length, which pydantic finds missed beside each table that is wrong
+        raise PydanticCustomError("none", "an empty list", {"hint": "leave it away"})
+    return tables
+
+
 def _check_batch(given: Any) -> Any:
     """A number, or the text of a range; `parse_batch` says the rest."""
     if type(given) is int and BATCHES.least <= given <= BATCHES.most:
@@ -110,6 +136,15 @@ class BuildTable(StrictModel):
     targets: _Targets | None = Field(None, description="What is built of each.")
     folder: FilePattern | None = Field(None, description="Where each is built, from this file.")
     generate: _Languages = Field((), description="What `generate` writes beside each.")
+    serve: (
+        Annotated[
+            tuple[ServeTable, ...],
+            Field(strict=False, max_length=_MOST_CHOICES),
+            BeforeValidator(_as_list),
+            AfterValidator(_refuse_none),
+        ]
+        | None
+    ) = Field(None, description="What its files take and output: a table as in a spec, or a list of them.")
     set: dict[Words, Any] = Field(default_factory=dict, description="Keys of the specs to change, as `--set` does.")
     batch: Annotated[Words, BeforeValidator(_check_batch)] | None = Field(None, description="As `--batch` takes it.")
     weights: FilePattern | None = Field(None, description="A file of weights, from this file.")
@@ -118,6 +153,7 @@ class BuildTable(StrictModel):
     )
     compute_capabilities: _Capabilities | None = Field(None, description="As `--sm` takes them.")
     seed: Annotated[int, Field(ge=SEEDS.least, le=SEEDS.most)] | None = Field(None, description="As `--seed`.")
+    engine: EngineSettings | None = Field(None, description="How engines are built.")
     opset: Annotated[int, Field(ge=OPSETS.least, le=OPSETS.most)] | None = Field(None, description="As `--opset`.")
 
     def wishes(self) -> dict[str, Any]:
@@ -125,9 +161,9 @@ class BuildTable(StrictModel):
         return {key: getattr(self, key) for key in self.model_fields_set if key not in _OF_EACH}
 
 
-_OF_EACH = ("specs", "devices", "precisions", "targets", "folder", "generate", "set")
-_BY_ANOTHER_NAME = ("device", "target", "precision", "capabilities")
-"""Wishes that stand there in the plural, or spelt out."""
+_OF_EACH = ("specs", "devices", "precisions", "targets", "folder", "generate", "set", "serve")
+_BY_ANOTHER_NAME = ("device", "target", "precision", "capabilities", "project_engine")
+"""Wishes that stand there in the plural, or spelt out, or beside the tables."""
 
 
 class _Names(dict[str, Any]):

@@ -15,6 +15,8 @@ from typing import Any, TypeAlias
 from resnet_gen.build.batches import parse_batch
 from resnet_gen.build.request import Request
 from resnet_gen.build.request_resolution import BuildWishes, resolve_request
+from resnet_gen.language.engine_options import OPTIONS
+from resnet_gen.language.engine_settings import EngineSettings
 from resnet_gen.ops.precision import Calibration
 from resnet_gen.speed.targets import Target, is_file_of_device, load_shipped_target, load_target
 
@@ -47,6 +49,7 @@ _FORMS: dict[str, Callable[[Any], Any]] = {
     "weights": Path,
     "calibration": lambda given: Calibration(**given),
     "compute_capabilities": lambda numbers: tuple(sorted(set(numbers))),
+    **dict.fromkeys(("engine", "project_engine"), EngineSettings.model_validate),
 }
 """How what stands in a table becomes what is wished; anything else is wished as it stands."""
 _FIELDS = {"compute_capabilities": "capabilities"}
@@ -71,6 +74,7 @@ _KEYS = {
     "--calibration-method": "calibration",
     "--percentile": "calibration",
     "--no-compare": "compare",
+    **dict.fromkeys((option.option for option in OPTIONS.values()), "engine"),
 }
 """What options, and so messages about wishes, are called in a table; others are called the same."""
 
@@ -119,7 +123,7 @@ _MEANS_SOMETHING: dict[str, Callable[[Wishes], bool]] = {
     "fold": lambda wishes: wishes.get("precision") not in ("int8", "fp8"),
     "typed_io": lambda wishes: wishes.get("precision") != "fp32",
     "compute_capabilities": lambda wishes: wishes.get("target") == "tensorrt-rtx",
-    "tf32": _has_engine,
+    **dict.fromkeys(("tf32", "engine"), _has_engine),
     "batch": lambda wishes: ":" not in wishes["batch"] or _has_engine(wishes),
 }
 """For what an option of a table is, where it is for some of its devices, precisions and targets alone."""

@@ -101,7 +101,10 @@ def test_the_api_runs_pixels_and_refuses_what_is_normalized(here):
 def test_a_file_whose_words_of_its_pixels_are_broken_is_refused(cli, here):
     cli("build", TINY, *COLOURS, "--serve", "-o", "out")
     model = onnx.load("out/tiny.onnx")
-    for text in ("{", '{"input": 1}', '{"input": {"dtype": "uint8", "scale": 0}}', "[" * 100_000):
+    for text in (
+        "{", '{"input": 1}', '{"input": {"dtype": "uint8", "scale": 0}}', '{"input": {"mean": [0.1], "std": []}}',
+        '{"input": {"mean": [NaN], "std": [1]}}', '{"input": {"mean": [0], "std": [0]}}', "[" * 100_000,
+    ):  # fmt: skip
         entry = next(entry for entry in model.metadata_props if entry.key == "resnet_gen.serve")
         entry.value = text
         onnx.save(model, "broken.onnx")
@@ -117,8 +120,34 @@ def test_a_file_of_bytes_that_says_nothing_is_handed_pixels(cli, here):
     onnx.save(model, "silent.onnx")
     told = scores(cli("run", "out/tiny.onnx", "--image", "flower.png", "--format", "json")[1])
     code, out, err = cli("run", "silent.onnx", "--image", "flower.png", "--format", "json")
-    assert (code, err) == (0, "")
+    assert code == 0
+    assert "it normalizes pictures itself" in err
     assert scores(out) == pytest.approx(told)
+
+
+STATEMENTS = {
+    "order": lambda said: said["input"].update(order="BGR"),
+    "layout": lambda said: said["input"].update(layout="NCHW"),
+    "normalization": lambda said: said["input"].update(mean=[0.5] * 3),
+    "size": lambda said: said["input"].update(crop=0.875),
+    "outputs": lambda said: said["outputs"][0].update(k=3),
+    "call its outputs otherwise": lambda said: said["outputs"][0].update(names=["top2_indices", "top2_values"]),
+}
+
+
+@pytest.mark.parametrize("name", STATEMENTS)
+def test_a_file_that_says_of_itself_what_its_graph_does_not_do_is_refused(name, cli, here):
+    cli("build", TINY, *COLOURS, "--serve-outputs", "top2", "-o", "out")
+    model = onnx.load("out/tiny.onnx")
+    entry = next(entry for entry in model.metadata_props if entry.key == "resnet_gen.serve")
+    said = json.loads(entry.value)
+    STATEMENTS[name](said)
+    entry.value = json.dumps(said)
+    onnx.save(model, "other.onnx")
+    code, out, err = cli("run", "other.onnx")
+    assert (code, out) == (2, "")
+    assert "other.onnx: error: its metadata " in err
+    assert name in err
 
 
 def test_a_manifest_says_what_was_put_around(cli, here):

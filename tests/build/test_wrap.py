@@ -136,7 +136,7 @@ def test_what_two_files_have_around_one_network_is_compared(model, cli):
     assert code == 1
     assert "the same architecture" in out
     rows = [line.split() for line in out.splitlines() if line.startswith("around.")]
-    assert [row[0] for row in rows] == ["around.input.order", "around.outputs"]
+    assert [row[0] for row in rows] == ["around.order", "around.outputs"]
     assert rows[0][1:] == ["RGB", "->", "BGR"]
     assert cli("diff", "a.onnx", "a.onnx")[0] == 0
 

@@ -172,6 +172,8 @@ def test_what_it_cannot_build_fails_the_job(runner):
     code, printed, _ = runner.run(None, {"build": "true", "parts": "none"})
     assert code == 2
     assert not (runner.project / "build").exists()
+
+
 @pytest.mark.long
 def test_budgets_of_accuracy_are_held_where_that_is_asked_for(runner):
     shutil.copy(WEIGHTS, runner.project / "w.safetensors")

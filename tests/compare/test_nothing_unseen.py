@@ -103,6 +103,10 @@ NET = {
             "calibration": "images.npz", "qdq": "cpu", "limit": 100, "min": 0.9, "drop_from_fp32": 0.01,
         }],
     },
+    "serve": {
+        "type": "uint8", "layout": "NHWC", "order": "RGB", "scale": 255, "size": "fixed", "outputs": ["top2"],
+        "labels": list("abcdefghij"),
+    },
     "training": {
         "dropout": 0.1, "stochastic_depth": {"rate": 0.1, "decay": "linear", "mode": "row"},
         "zero_init_last_norm": True,
@@ -127,7 +131,8 @@ OTHER = {
     "stages.overrides.block": {"stages.overrides.stage1.block": "basic"},
     "stages.overrides.shortcut": {"stages.overrides.stage1.shortcut": "avg_projection"},
     "stages.overrides.attention": {"stages.overrides.stage1.attention": "eca"},
-    "norm": {"kind": "batch", "eps": 1e-3}, "activation": "silu", "head": {"kind": "linear", "classes": 11},
+    "norm": {"kind": "batch", "eps": 1e-3}, "activation": "silu",
+    "head": {"head": {"kind": "linear", "classes": 11}, "serve.labels": None},
     "antialias": {"antialias": "blur", "stages.output_stride": None},
     "weight_standardization": 1e-6, "outputs": ["stage2"], "quantization.keep": ["head"],
     "naming": "torchvision", "deviations": {}, "parts": ["mine.py"],
@@ -153,6 +158,8 @@ OTHER = {
         ("calibration", "more.npz"), ("qdq", "tensorrt"), ("limit", 99), ("min", 0.89), ("drop_from_fp32", 0.02),
     )},
     "budgets.accuracy.precision": {"budgets.accuracy.0.precision": "fp8", "budgets.accuracy.0.qdq": None},
+    "serve.type": "float32", "serve.layout": "NCHW", "serve.order": "BGR", "serve.scale": 1, "serve.size": "any",
+    "serve.outputs": ["top3"], "serve.labels": list("abcdefghik"),
     "training.dropout": 0.2, "training.stochastic_depth.rate": 0.2, "training.stochastic_depth.decay": "uniform",
     "training.stochastic_depth.mode": "batch", "training.zero_init_last_norm": False,
 }  # fmt: skip
@@ -264,6 +271,11 @@ def test_a_changed_key_is_told_by_review_and_diff_and_locked_if_it_is_built(here
 
 # --- the project file --------------------------------------------------------------
 
+ENGINE_VALUES = {
+    "timing_cache": '"a.cache"', "optimization_level": 2, "workspace": 9, "profiles": "[[1, 2, 3]]",
+    "hardware_compatibility": '"ampere+"', "version_compatible": "true", "strip_weights": "true", "refit": "true",
+    "dla_core": 0, "gpu_fallback": "true", "sparsity": "true", "extra_flags": '["--a=1"]',
+}  # fmt: skip
 PROJECT_CHANGES = {
     "specs": [('"resnet18"', '"resnet34"', True), ('"resnet18"]', '"resnet18", "base.yaml"]', False),
               ('"net.yaml", ', "", True)],
@@ -293,12 +305,8 @@ PROJECT_CHANGES = {
     "budgets.onnx_size.max": [("params =", 'onnx_size.max = "99 MB"\nparams =', False)],
     "budgets.onnx_size.min": [("params =", 'onnx_size.min = "1 MB"\nparams =', False)],
     "budgets.onnx_size.precision": [("params =", 'onnx_size = {max = "99 MB", precision = "fp16"}\nparams =', False)],
-    **{f"engine.{key}": [("[budgets", f"[engine]\n{key} = {value}\n[budgets", False)] for key, value in (
-        ("timing_cache", '"a.cache"'), ("optimization_level", 2), ("workspace", 9), ("profiles", "[[1, 2, 3]]"),
-        ("hardware_compatibility", '"ampere+"'), ("version_compatible", "true"), ("strip_weights", "true"),
-        ("refit", "true"), ("dla_core", 0), ("gpu_fallback", "true"), ("sparsity", "true"),
-        ("extra_flags", '["--a=1"]'),
-    )},
+    **{f"engine.{key}": [("[budgets", f"[engine]\n{key} = {value}\n[budgets", False)]
+       for key, value in ENGINE_VALUES.items()},
     **{f"budgets.{count}.{bound}": [("params =", f"{count}.{bound} = 9\nparams =", False)]
        for count in ("buffers", "macs", "flops", "conv_macs", "macs_and_biases", "layers", "activations",
                      "activations_and_pools") for bound in ("min", "max")},
@@ -310,6 +318,9 @@ PROJECT_CHANGES = {
         "calibration.percentile": '99\ncalibration.source = "random"', "compute_capabilities": "[86]", "seed": "1",
         "opset": "17", "fold": "true", "typed_io": "true", "placement": '"cpu"', "rest": '"fp16"',
         "reduce_range": "true", "tf32": "true", "compare": "false",
+        "serve.type": '"uint8"', "serve.layout": '"NHWC"', "serve.order": '"RGB"', "serve.scale": "1",
+        "serve.size": '"any"', "serve.outputs": '["top2"]', "serve.labels": '"names.txt"', "serve.name": '"a"',
+        **{f"engine.{key}": value for key, value in ENGINE_VALUES.items()},
     }.items()},
 }  # fmt: skip
 """For each key a few changes of the text, and whether less is promised then."""

@@ -248,9 +248,10 @@ def test_every_wish_of_build_is_a_key():
         "target": "targets",
         "capabilities": "compute_capabilities",
     }
-    wishes = {plural.get(field.name, field.name) for field in dataclasses.fields(BuildWishes)}
+    fields = {field.name for field in dataclasses.fields(BuildWishes)} - {"project_engine"}  # a table beside
+    wishes = {plural.get(name, name) for name in fields}
     assert wishes <= set(BuildTable.model_fields)
-    assert set(BuildTable.model_fields) - wishes == {"specs", "folder", "generate", "set"}
+    assert set(BuildTable.model_fields) - wishes == {"specs", "folder", "generate", "set", "serve"}
     assert wishes - {"devices", "precisions", "targets", "batch", "compute_capabilities", "placement"} <= set(
         resnet_gen.Options.__annotations__
     )
@@ -260,9 +261,10 @@ KEYS = {
     "precisions": '["bf16"]', "targets": '["triton"]', "batch": "4", "weights": '"w.npz"', "opset": "17", "seed": "3",
     "fold": "true", "typed_io": "true", "tf32": "true", "compare": "false",
     "calibration": '{source = "random", most = 3}', "compute_capabilities": "[89]", "placement": '"cpu"',
-    "rest": '"fp16"', "reduce_range": "true", "devices": '["t4"]',
+    "rest": '"fp16"', "reduce_range": "true", "devices": '["t4"]', "engine": "{optimization_level = 2}",
 }  # fmt: skip
 BESIDE = {
+    "engine": 'targets = ["tensorrt"]\n',
     "typed_io": 'precisions = ["fp16"]\n', "tf32": 'targets = ["tensorrt"]\n', "compute_capabilities":
     'targets = ["tensorrt-rtx"]\n', "compare": 'precisions = ["fp16"]\n', "calibration": 'precisions = ["fp16"]\n',
     **dict.fromkeys(
@@ -273,7 +275,7 @@ BESIDE = {
 
 
 def test_every_key_is_tried_below():
-    assert set(KEYS) == set(BuildTable.model_fields) - {"specs", "folder", "generate", "set"}
+    assert set(KEYS) == set(BuildTable.model_fields) - {"specs", "folder", "generate", "set", "serve"}
 
 
 @pytest.mark.parametrize("key", KEYS)
@@ -289,6 +291,65 @@ def test_a_key_changes_what_is_asked_for(project, key):
 def test_settings_change_the_network(project):
     (plan,) = plans('[builds.b]\nspecs = ["nets/net.yaml"]\nset = {head.classes = 7, "input.size" = 16}\n')
     assert (plan.loaded.spec.head.classes, plan.loaded.spec.input.shape) == (7, (3, 16, 16))
+
+
+SERVED = """\
+[builds.b]
+specs = ["nets/net.yaml"]
+precisions = ["fp32", "fp16"]
+folder = "out/{serve}/{precision}"
+serve = [
+  {name = "phone", layout = "NCHW", outputs = ["top2"], labels = "names.txt"},
+  {outputs = ["logits"], order = "BGR"},
+]
+"""
+
+
+def test_what_is_served_is_one_more_axis(project, cli):
+    write("names.txt", "cat\ndog\nfox\n")
+    found = plans(SERVED)
+    assert [(one.serve, one.precision, one.folder.as_posix()) for one in found] == [
+        ("phone", "fp32", "out/phone/fp32"), ("phone", "fp16", "out/phone/fp16"),
+        ("2", "fp32", "out/2/fp32"), ("2", "fp16", "out/2/fp16"),
+    ]  # fmt: skip
+    first, last = found[0].loaded.spec.serve, found[-1].loaded.spec.serve
+    assert (first.layout, first.labels, last.order, last.labels) == ("NCHW", ("cat", "dog", "fox"), "BGR", None)
+    assert cli("build")[0] == 0
+    session = onnxruntime.InferenceSession("out/2/fp16/net.onnx")
+    assert (session.get_inputs()[0].type, session.get_inputs()[0].shape[1:]) == ("tensor(uint8)", [8, 8, 3])
+    code, out, _ = cli("build", "--dry-run")
+    assert (code, out.count("  unchanged")) == (0, 4)
+    assert cli("check-engine")[0] == 0
+
+
+def test_one_table_says_what_is_served_and_folders_need_no_name(project):
+    (one,) = plans('[builds.b]\nspecs = ["nets/net.yaml"]\nserve = {layout = "NCHW"}\n')
+    assert one.loaded.spec.serve.layout == "NCHW"
+    assert one.folder.as_posix() == "build/b/fp32/onnx"
+    two = plans('[builds.b]\nspecs = ["nets/net.yaml"]\nserve = [{layout = "NCHW"}, {}]\n')
+    assert [plan.folder.as_posix() for plan in two] == ["build/b/fp32/onnx/1", "build/b/fp32/onnx/2"]
+
+
+@pytest.mark.parametrize(
+    ("line", "said"),
+    [
+        ('serve = [{name = "a"}, {name = "a"}]', "builds.b.serve: 'a' twice"),
+        ('serve = [{}, {}]\nfolder = "x"', "put {serve} into its folder"),
+        ('folder = "{serve}"', "{serve} means nothing where there is no serve"),
+        ('serve = {labels = "../../names.txt"}', "leads out"),
+        ('serve = {order = "GBR"}', "serve.order"),
+        ('serve = {name = "../x"}', "serve.name"),
+        ("serve = []", "serve"),
+        ('engine = {optimization_level = 2}', "means nothing for target 'onnx'"),
+        ('engine = {optimization_level = 20}', "engine.optimization_level"),
+    ],
+)  # fmt: skip
+def test_what_is_wrong_with_it_is_said_at_its_place(project, line, said):
+    with pytest.raises(Refused) as refused:
+        plans(f'[builds.b]\nspecs = ["nets/net.yaml"]\n{line}\n')
+    text = str(refused.value)
+    assert said in text
+    assert text.startswith("resnet-gen.toml:")
 
 
 def test_an_option_is_left_out_where_it_means_nothing_if_it_means_something_elsewhere(project):

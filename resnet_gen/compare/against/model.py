@@ -10,13 +10,15 @@ from pathlib import Path
 from resnet_gen.compare.against.matching import FileMatch, match_file
 from resnet_gen.compare.against.ranges import compare_ranges
 from resnet_gen.compare.against.weight_values import WeightComparison, compare_weights
-from resnet_gen.compare.surroundings import list_faults, read_stated_surroundings, settle_graph
+from resnet_gen.compare.stated_network import read_stated_network
+from resnet_gen.compare.surroundings import list_faults, outputs_alike, settle_graph
 from resnet_gen.graph import Graph, Node
 from resnet_gen.graph.counts import count
 from resnet_gen.graph.matching import drop_invisible
 from resnet_gen.graph.surrounding_terms import describe_surroundings
 from resnet_gen.graph.tables import describe, sides
 from resnet_gen.infer.checkpoints.spec_weights import weights_from
+from resnet_gen.language.load import Loaded
 from resnet_gen.language.lower import lower, with_input_size
 from resnet_gen.language.spec import Input
 from resnet_gen.onnx.reading import NotExplained, OnnxModel, read
@@ -48,10 +50,14 @@ def compare_model(
     """A file as it was read, compared with a spec."""
     if isinstance(file, NotExplained):
         return FileFindings(str(path), layers=(f"{path}: {file.problems[0].message}",), behind=("shapes", "weights"))
-    around = tuple(f"{path}: {fault}" for fault in _compare_surroundings(file, subject))
-    file = _settle_outputs(file, subject.graph)
-    shapes = tuple(_compare_shapes(path, file.graph, subject.graph))
-    graph = _lower_at_their_size(subject, file.graph)
+    served = read_stated_network(subject.loaded)
+    faults = list_faults(file.surroundings, subject.loaded.spec.input, served.surroundings if served else None)
+    around = tuple((fault.loc, f"{path}: {fault.words}") for fault in faults)
+    inside = served and outputs_alike(served.surroundings, file.surroundings)
+    file = file if inside else _settle_outputs(file, subject.graph)
+    wanted = served.graph if served and inside else subject.graph
+    shapes = tuple(_compare_shapes(path, file.graph, wanted))
+    graph = _lower_at_their_size(subject.loaded, wanted, file.graph, inside=bool(inside))
     if graph is None:
         return FileFindings(str(path), shapes=shapes, behind=("layers", "weights"), surroundings=around)
     given = locate_weights(weights, subject.loaded) if weights else None
@@ -77,12 +83,6 @@ def compare_model(
     )
 
 
-def _compare_surroundings(file: OnnxModel, subject: Subject) -> Iterator[str]:
-    """How what the file has around the network is not what the spec says."""
-    stated = read_stated_surroundings(subject.loaded)
-    return list_faults(file.surroundings, subject.loaded.spec.input, stated)
-
-
 def _settle_outputs(file: OnnxModel, graph: Graph) -> OnnxModel:
     """The file with its network as it is to be compared with a spec's, which may end in a softmax itself."""
     return replace(file, graph=settle_graph(file.graph, file.surroundings, graph))
@@ -102,15 +102,17 @@ def _resize_images(subject: Subject, graph: Graph) -> Input:
     return subject.loaded.spec.input.model_copy(update={"size": graph.input.shape[1:]})
 
 
-def _lower_at_their_size(subject: Subject, theirs: Graph) -> Graph | None:
-    """The spec's graph for images of the file's size; None where the two cannot be compared."""
+def _lower_at_their_size(loaded: Loaded, ours: Graph, theirs: Graph, *, inside: bool) -> Graph | None:
+    """The spec's graph, `ours`, for images of the file's size; None where the two cannot be compared."""
     shape = theirs.input.shape
-    if shape == subject.graph.input.shape:
-        return subject.graph
-    if shape[0] != subject.graph.input.shape[0]:
+    if shape == ours.input.shape:
+        return ours
+    if shape[0] != ours.input.shape[0]:
         return None
     try:
-        return lower(with_input_size(subject.loaded, shape[1:]))
+        other = with_input_size(loaded, shape[1:])
+        served = read_stated_network(other) if inside else None
+        return served.graph if served else lower(other)
     except Refused:
         return None
 
@@ -147,7 +149,7 @@ def _list_limits(file: OnnxModel) -> Iterator[str]:
     """In what a file is not for every input what it is said to be."""
     if file.batch is not None:
         yield f"for batches of {file.batch} alone"
-    if file.images != "float32":
+    if file.images != "float32" and not file.surroundings.input:
         yield f"images given as {file.images}"
     if file.reach < (_HALF if "float16" in file.types else math.inf):
         yield f"activations as in the spec up to {file.reach:.2g} and other ones beyond"

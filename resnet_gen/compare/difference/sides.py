@@ -9,6 +9,7 @@ from typing import Any, Literal, NamedTuple, TypeAlias
 
 from resnet_gen.compare.difference.devices import describe_devices
 from resnet_gen.compare.difference.revision import Revision, parse_revision
+from resnet_gen.compare.stated_network import read_stated_network
 from resnet_gen.engine.names import ENGINE, ONNX
 from resnet_gen.graph import Graph
 from resnet_gen.graph.surroundings import NOTHING_AROUND, Surroundings
@@ -29,7 +30,8 @@ class Side(NamedTuple):
     """One of two networks: what was given for it, what that is, and its graph.
 
     Of a spec, `stated` is everything that it states, resolved. Of a file, `precision` is what it computes in, and
-    `unexplained` the names of nodes that are none of our operations, and `surroundings` what stands around the network.
+    `unexplained` the names of nodes that are none of our operations. `surroundings` are what stands around the network;
+    of a spec that states any, `inside` is the network as a file of it shows that.
     """
 
     given: str
@@ -39,6 +41,7 @@ class Side(NamedTuple):
     precision: str = "fp32"
     unexplained: tuple[str, ...] = ()
     surroundings: Surroundings = NOTHING_AROUND
+    inside: Graph | None = None
 
 
 def load_side(given: str, settings: Sequence[str] = ()) -> Side:
@@ -79,7 +82,9 @@ def make_side(given: str, what: OperandKind, loaded: Loaded) -> Side:
 
     measures = describe_devices([loaded.source.data.get("budgets")], device)
     everything = {**resolved_values(loaded), "suppressions": _list_suppressions(loaded), "devices": measures}
-    found = Side(given, what, lower(loaded), everything)
+    served = read_stated_network(loaded)
+    around, inside = served or (NOTHING_AROUND, None)
+    found = Side(given, what, lower(loaded), everything, surroundings=around, inside=inside)
     forget_files()  # another revision may define the same parts
     return found
 

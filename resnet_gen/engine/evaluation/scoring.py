@@ -86,7 +86,9 @@ def _find_scores(outputs: dict[str, Array], images: int, model: EvaluatedModel) 
     if served and not any(output.kind in ("logits", "probabilities") for output in served):
         names = ", ".join(f"'{name}'" for output in served for name in output.names)
         raise refuse(f"outputs {names}, and no score of each class", where, "serve logits or probabilities too")
-    found = {k: v for k, v in outputs.items() if v.ndim == 2 and v.dtype.kind == "f" and v.shape[1] > 1}
+    scores = {name for output in served if output.kind in ("logits", "probabilities") for name in output.names}
+    known = {name: values for name, values in outputs.items() if not scores or name in scores}
+    found = {k: v for k, v in known.items() if v.ndim == 2 and v.dtype.kind == "f" and v.shape[1] > 1}
     name = next((name for name in _PREFERRED if name in found), next(iter(found), None))
     if name is None or (len(found) > 1 and name not in _PREFERRED):
         shapes = ", ".join(f"'{k}' {format_shape(v.shape)}" for k, v in outputs.items())

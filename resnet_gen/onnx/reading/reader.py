@@ -9,7 +9,7 @@ from pathlib import Path
 
 from onnx import NodeProto
 
-from resnet_gen.graph import Graph, Value, live
+from resnet_gen.graph import Graph, Node, Value, live
 from resnet_gen.graph.surroundings import NOTHING_AROUND, Surroundings
 from resnet_gen.onnx.reading.constants import DTYPES, FileConstant, tensor_constant
 from resnet_gen.onnx.reading.custom_domains import FileFunctions
@@ -34,7 +34,7 @@ from resnet_gen.onnx.reading.signals import (
     Wire,
 )
 from resnet_gen.onnx.reading.surroundings import see_through, settle_kinds
-from resnet_gen.ops import Conv, Linear
+from resnet_gen.ops import Conv, Flatten, Linear
 from resnet_gen.problems import Refused, shorten
 
 _ACTIVATIONS = (Signal, StackedMaps, QuantizedSignal)
@@ -86,8 +86,8 @@ class ModelReader:
         """What is around the graph, once its outputs are known; None for what is of other outputs than they are."""
         sources = dict.fromkeys(output.source for output in self._around.outputs)
         ranks = {name: len(value.shape) for name, value in zip(sources, graph.outputs, strict=False)}
-        layers = {node.output for node in graph.nodes if isinstance(node.op, (Linear, Conv))}
-        scores = {name for name, value in zip(sources, graph.outputs, strict=False) if value in layers}
+        makers = {node.output: node for node in graph.nodes}
+        scores = {name for name, value in zip(sources, graph.outputs, strict=False) if _is_of_layer(value, makers)}
         return settle_kinds(self._around, ranks, frozenset(scores))
 
     def _read_model(self) -> OnnxModel:
@@ -226,6 +226,13 @@ class ModelReader:
         graph = live(self._walk.net.graph(name, values))
         called = _output_names(graph, outputs)
         return with_roles(_rename_values(graph, called)), called
+
+
+def _is_of_layer(value: Value, makers: Mapping[Value, Node]) -> bool:
+    """Whether a layer with weights makes a value, of which nothing but the dimensions is changed."""
+    while value in makers and isinstance(makers[value].op, Flatten):
+        value = makers[value].inputs[0]
+    return value in makers and isinstance(makers[value].op, (Linear, Conv))
 
 
 def _output_names(graph: Graph, outputs: Sequence[str]) -> dict[str, str]:

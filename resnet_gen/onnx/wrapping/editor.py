@@ -42,6 +42,7 @@ class ModelEditor:
             raise refuse(f"onnx-graphsurgeon cannot read it: {error}", where) from None
         self.tensors = self.graph.tensors()
         self.first: str | None = None
+        self._begins_with_pixels = True
         self._note_types()
 
     def _note_types(self) -> None:
@@ -94,6 +95,7 @@ class ModelEditor:
                 f"--cut-input: '{shorten(name)}' is no batch of maps of floating point inside of it"
             )
         tensor.inputs.clear()
+        self._begins_with_pixels = False
         self.graph.inputs = [tensor]
         removed = self._clean(f"--cut-input: no output is made of '{shorten(name)}'")
         if any(not t.inputs and isinstance(t, self.surgeon.Variable) for n in self.graph.nodes
@@ -138,12 +140,16 @@ class ModelEditor:
 
     def set_size(self, size: tuple[int, int] | str) -> str:
         """Fix or open rows and columns."""
-        old = self.given.shape[2:]
+        pixels = self.whole.surroundings.input if self._begins_with_pixels else None
+        if pixels and pixels.crop is not None:
+            raise self.make_refusal("--size: it takes pictures of any size, and makes them its network's own")
+        first = 1 if pixels and pixels.layout == "NHWC" else 2
+        old = self.given.shape[first : first + 2]
         new = ["height", "width"] if size == OPEN else list(size)
         if old == new or (size == OPEN and not any(isinstance(side, int) for side in old)):
             raise self.make_refusal("--size: it is that already")
         self.forget_shapes()
-        self.given.shape = [*self.given.shape[:2], *new]
+        self.given.shape = [*self.given.shape[:first], *new, *self.given.shape[first + 2 :]]
         return f"size {'x'.join(map(_format_side, old))} -> {'x'.join(map(_format_side, new))}"
 
     def forget_shapes(self) -> None:

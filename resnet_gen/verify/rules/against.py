@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import ClassVar, NamedTuple, TypeAlias
 
-from resnet_gen.problems import Problem, several
+from resnet_gen.problems import Loc, Problem, several
 from resnet_gen.verify.rules.base import Rule
 from resnet_gen.verify.subject import Subject
 
@@ -32,7 +32,7 @@ class FileFindings(NamedTuple):
     shapes: tuple[str, ...] = ()
     weights: tuple[str, ...] = ()
     engine: tuple[str, ...] = ()
-    surroundings: tuple[str, ...] = ()
+    surroundings: tuple[tuple[Loc, str], ...] = ()
 
 
 def list_first_faults(path: Path, faults: Sequence[str], what: str) -> tuple[str, ...]:
@@ -50,7 +50,8 @@ DescribeComparison: TypeAlias = Callable[[FileFindings], str]
 class Against(Rule):
     """A rule that needs the file; `what` is what nobody has compared where it is ignored.
 
-    `field` of the findings about a file has the rule's own. One of a file's rules reports the file.
+    `field` of the findings about a file has the rule's own, those of the line of the spec's name. One of a file's rules
+    reports the file.
     """
 
     what: ClassVar[tuple[str, ...]]
@@ -118,7 +119,8 @@ class AgainstSurroundings(Against):
     A file may hold more than the network: steps from pixels to what the network takes, and from its outputs to
     probabilities or the best classes. `verify SPEC --against FILE.onnx` compares the network inside, says what stands
     around it, and holds a normalization in the file's graph to the spec's `input.mean` and `input.std`, and a crop to
-    `input.crop`. A file that leaves these to whoever runs it breaks nothing.
+    `input.crop`. A file that leaves these to whoever runs it breaks nothing, unless the spec has `serve`: then the
+    file takes just these pixels, and outputs just these things in this order; names are left out.
 
     Source: ours. With a file that normalizes pixels as `cifar-resnet20` states it, this spec breaks it:
 
@@ -131,7 +133,10 @@ class AgainstSurroundings(Against):
 
     id = "against-surroundings"
     what = ("what is around the network",)
-    field = "surroundings"
+
+    def check(self, subject: Subject) -> Iterator[Problem]:
+        for loc, message in self._hold(subject).surroundings:
+            yield self.finding(subject, loc, message)
 
 
 class AgainstWeight(Against):

@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 from onnx import ModelProto, ValueInfoProto, helper
 
-from resnet_gen.graph.surroundings import NOTHING_AROUND, ServedOutput, Surroundings
+from resnet_gen.graph.surroundings import NOTHING_AROUND, ServedKind, ServedOutput, Surroundings
 from resnet_gen.onnx.reading.constants import DTYPES, FileConstant
 from resnet_gen.onnx.reading.surroundings.nodes import TensorFlow
 from resnet_gen.onnx.reading.surroundings.outputs import OutputEpilogue, find_epilogue
@@ -34,10 +34,16 @@ def see_through(model: ModelProto, constants: Mapping[str, FileConstant], opset:
     flow = TensorFlow(model, constants, opset)
     if len(given) != 1 or not flow.whole:
         return plain
-    prologue, epilogue = find_prologue(flow, given[0]), find_epilogue(flow)
-    if epilogue and epilogue.is_softmax and not prologue:
-        epilogue = None
+    prologue, epilogue = find_prologue(flow, given[0]), find_epilogue(flow, _find_ranks(model))
+    if not prologue and (epilogue.is_plain or epilogue.is_softmax):
+        return plain
     return _cut_out(flow, model, given[0], prologue, epilogue) or plain
+
+
+def _find_ranks(model: ModelProto) -> dict[str, int]:
+    """How many dimensions the outputs have, where the model states them."""
+    types = {value.name: value.type.tensor_type for value in model.graph.output}
+    return {name: len(tensor.shape.dim) for name, tensor in types.items() if tensor.HasField("shape")}
 
 
 def _cut_out(
@@ -45,16 +51,10 @@ def _cut_out(
     model: ModelProto,
     given: ValueInfoProto,
     prologue: PixelPrologue | None,
-    epilogue: OutputEpilogue | None,
+    epilogue: OutputEpilogue,
 ) -> InnerModel | None:
-    """The model of the network alone; None where there is nothing else.
-
-    Each step before it has one reader, so that the network reads none of them.
-    """
-    if not (prologue or epilogue):
-        return None
-    begin = prologue.tensor if prologue else given.name
-    ends = list(epilogue.sources) if epilogue else flow.outputs
+    """The model of the network alone; None where the network reads what stands before it, too."""
+    begin, ends = prologue.tensor if prologue else given.name, epilogue.sources
     needed = flow.list_needed(ends, begin)
     outside = (flow.list_needed(flow.outputs, None) - needed) | {flow.makers.get(begin, -1)}
     if begin in ends:
@@ -63,7 +63,8 @@ def _cut_out(
     inner = _make_model(model, places, ends)
     if prologue:
         _replace_input(inner, given.name, prologue)
-    return InnerModel(inner, _make_surroundings(prologue, epilogue), places)
+    around = Surroundings(prologue.pixels if prologue else None, epilogue.outputs)
+    return InnerModel(inner, around, places)
 
 
 def _make_model(model: ModelProto, places: Sequence[int], ends: Sequence[str]) -> ModelProto:
@@ -87,26 +88,21 @@ def _replace_input(model: ModelProto, given: str, prologue: PixelPrologue) -> No
     model.graph.input[place].CopyFrom(value)
 
 
-def _make_surroundings(prologue: PixelPrologue | None, epilogue: OutputEpilogue | None) -> Surroundings:
-    return Surroundings(prologue.pixels if prologue else None, epilogue.outputs if epilogue else ())
-
-
 def settle_kinds(around: Surroundings, ranks: Mapping[str, int], scores: frozenset[str]) -> Surroundings | None:
     """The surroundings with what plain outputs are, by the ranks of the network's outputs without the batch.
 
     `scores` are those that a layer of classes makes. None where a softmax, or what else is of vectors, is of a map.
     """
-    if any(output.kind != "logits" and ranks[output.source] != 1 for output in around.outputs):
+    if any(not output.is_plain and ranks[output.source] != 1 for output in around.outputs):
         return None
     return replace(around, outputs=tuple(_settle_kind(output, ranks, scores) for output in around.outputs))
 
 
 def _settle_kind(output: ServedOutput, ranks: Mapping[str, int], scores: frozenset[str]) -> ServedOutput:
-    if output.kind != "logits":
+    if not output.is_plain:
         return output
-    if ranks[output.source] != 1:
-        return replace(output, kind="map")
-    return output if output.source in scores else replace(output, kind="embedding")
+    vector: ServedKind = "logits" if output.source in scores else "embedding"
+    return replace(output, kind=vector if ranks[output.source] == 1 else "map")
 
 
 __all__ = ["InnerModel", "see_through", "settle_kinds"]

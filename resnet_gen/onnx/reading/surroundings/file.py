@@ -13,7 +13,7 @@ from resnet_gen.onnx.reading.surroundings import see_through
 def read_surroundings(path: Path) -> Surroundings:
     """What stands around the network of a file; raises `Refused` for one that cannot be read.
 
-    Outputs that the network makes itself count as logits, whatever they are.
+    What the outputs that the network makes itself are, logits or a vector or a map, goes by the layers before them.
     """
     outline = read_outline(path)
     header = FileHeader(outline, path)

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeAlias
+
+from onnx import TensorProto
 
 from resnet_gen.graph.surroundings import ServedKind, ServedOutput
 from resnet_gen.onnx.reading.constants import DTYPES
 from resnet_gen.onnx.reading.surroundings.nodes import TensorFlow, find_integers
 
 _MOST_STEPS = 8
-_WIDE = ("float16", "bfloat16", "float32", "float64", "int32", "int64")
+_FLOATS = ("float16", "bfloat16", "float32", "float64")
+_WIDE = (*_FLOATS, "int32", "int64")
 
 
 @dataclass(frozen=True)
@@ -31,26 +34,66 @@ class OutputSteps:
     as_integers: bool = False
 
 
+StepBack: TypeAlias = Callable[[TensorFlow, OutputSteps, int, dict[str, Any]], OutputSteps | None]
+"""What an operator's node makes of what it reads; None where it does something else."""
+
+
 class OutputEpilogue(NamedTuple):
-    """What stands behind a network: what the file outputs, of which tensors; and whether that is but a softmax."""
+    """What stands behind a network: what the file outputs, of which tensors.
+
+    It may be nothing (`is_plain`), or but a softmax.
+    """
 
     outputs: tuple[ServedOutput, ...]
     sources: tuple[str, ...]
+    is_plain: bool
     is_softmax: bool
 
 
-def find_epilogue(flow: TensorFlow) -> OutputEpilogue | None:
-    """What stands between the outputs of a network and those of its file; None where nothing does.
+def find_epilogue(flow: TensorFlow, ranks: Mapping[str, int]) -> OutputEpilogue:
+    """What stands between the outputs of a network and those of its file, all of whose outputs are listed.
 
-    Those that the file outputs as the network makes them are `logits` here; what they are is seen once they are read.
+    Those that the file outputs as the network makes them are logits, an embedding or a map by what makes them and by
+    their `ranks`, as far as these are stated; what they really are is seen once they are read (`settle_kinds`).
     """
     walked = [_walk_back(flow, name) for name in flow.outputs]
-    if all(steps.kind is None for steps in walked):
-        return None
-    outputs = _list_outputs(flow, walked)
+    outputs = _list_outputs(flow, [_name_kind(flow, steps, ranks) for steps in walked])
     sources = tuple(dict.fromkeys(output.source for output in outputs))
     softmax = len(outputs) == len(sources) == 1 and outputs[0].kind == "probabilities"
-    return OutputEpilogue(outputs, sources, softmax)
+    return OutputEpilogue(outputs, sources, all(steps.kind is None for steps in walked), softmax)
+
+
+def _name_kind(flow: TensorFlow, steps: OutputSteps, ranks: Mapping[str, int]) -> OutputSteps:
+    """Steps of which it is said what the network outputs where that is output as it is."""
+    if steps.kind is not None:
+        return steps
+    rank = ranks.get(steps.tensor)
+    plain: ServedKind = (
+        "map" if rank == _RANK_OF_MAP else "logits" if _ends_in_layer(flow, steps.tensor) else "embedding"
+    )
+    return replace(steps, tensor=_skip_changes_of_type(flow, steps.tensor), kind="logits" if rank is None else plain)
+
+
+_RANK_OF_MAP = 4
+_LAYERS = ("Conv", "Gemm", "MatMul")
+_UNCHANGING = ("Add", "Cast", "DequantizeLinear", "Flatten", "Identity", "QuantizeLinear", "Reshape", "Squeeze")
+"""What may stand between a layer and the scores that it makes; a sum is one with its bias."""
+
+
+def _ends_in_layer(flow: TensorFlow, name: str) -> bool:
+    """Whether a layer with weights makes a tensor, as one makes the scores of classes."""
+    for _ in range(_MOST_STEPS):
+        index = flow.find_maker(name, *_LAYERS, *_UNCHANGING)
+        if index is None:
+            return False
+        node = flow.nodes[index]
+        if node.op_type in _LAYERS:
+            return True
+        constants = [each for each in node.input if flow.find_array(each) is None]
+        if node.op_type == "Add" and len(constants) != 1:
+            return False
+        name = constants[0] if constants else ""
+    return False
 
 
 def _list_outputs(flow: TensorFlow, walked: list[OutputSteps]) -> tuple[ServedOutput, ...]:
@@ -59,39 +102,43 @@ def _list_outputs(flow: TensorFlow, walked: list[OutputSteps]) -> tuple[ServedOu
     alone: dict[tuple[int | None, str], int] = {}
     for name, steps in zip(flow.outputs, walked, strict=True):
         place = alone.pop((steps.node, _OTHER.get(steps.part, "")), None) if steps.node is not None else None
+        made = _make_output(name, steps)
         if place is None:
             alone[steps.node, steps.part] = len(found)
-            found.append(_make_output(flow, name, steps))
+            found.append(made)
         else:
-            (before,) = found[place].names
-            names = (before, name) if steps.part == "indices" else (name, before)
-            found[place] = replace(found[place], names=names)
+            values, indices = (found[place], made) if steps.part == "indices" else (made, found[place])
+            found[place] = replace(values, names=values.names + indices.names)
     return tuple(found)
 
 
 _OTHER = {"values": "indices", "indices": "values"}
 
 
-def _make_output(flow: TensorFlow, name: str, steps: OutputSteps) -> ServedOutput:
-    source = _skip_identities(flow, name) if steps.kind is None else steps.tensor
+def _make_output(name: str, steps: OutputSteps) -> ServedOutput:
+    assert steps.kind
     raw = steps.kind == "top_k" and not steps.softmax
-    return ServedOutput(steps.kind or "logits", source, (name,), steps.k, steps.normalized, raw)
+    return ServedOutput(steps.kind, steps.tensor, (name,), steps.k, steps.normalized, raw)
 
 
-def _skip_identities(flow: TensorFlow, name: str) -> str:
-    """What a tensor is another name of, which may be made into something else, too."""
-    while (index := flow.find_maker(name, "Identity")) is not None:
+def _skip_changes_of_type(flow: TensorFlow, name: str) -> str:
+    """What a tensor is another name of, or the same in another float type, of which more may be made."""
+    for _ in range(_MOST_STEPS):
+        index = flow.find_maker(name, "Identity", "Cast")
+        dtype = None if index is None else DTYPES.get((flow.attributes(index) or {}).get("to", TensorProto.FLOAT))
+        if index is None or dtype is None or dtype.name not in _FLOATS:
+            break
         name = flow.nodes[index].input[0]
     return name
 
 
-def _walk_back(flow: TensorFlow, name: str) -> OutputSteps:
-    """All that is known to be made of one tensor of the network."""
+def _walk_back(flow: TensorFlow, name: str, known: Mapping[str, StepBack] | None = None) -> OutputSteps:
+    """All that is known to be made of one tensor of the network, by the operators of `known`."""
     steps = OutputSteps(name)
     for _ in range(_MOST_STEPS):
         index = flow.makers.get(steps.tensor)
         attributes = None if index is None else flow.attributes(index)
-        step = _STEPS.get(flow.nodes[index].op_type) if index is not None else None
+        step = (known or _STEPS).get(flow.nodes[index].op_type) if index is not None else None
         before = step(flow, steps, index, attributes) if step and index is not None and attributes is not None else None
         if before is None:
             break
@@ -117,6 +164,16 @@ def _top_k(flow: TensorFlow, steps: OutputSteps, index: int, attributes: dict[st
     if steps.as_integers and part == "values":
         return None
     return replace(steps, tensor=node.input[0], kind="top_k", part=part, k=many[0], node=index)
+
+
+def _choose_scores(flow: TensorFlow, steps: OutputSteps, index: int, attributes: dict[str, Any]) -> OutputSteps | None:
+    """The scores of the best classes, or their probabilities, by the numbers of these."""
+    scores, chosen = (_walk_back(flow, name, _STEPS_OF_CLASSES) for name in flow.nodes[index].input)
+    if steps.kind or steps.as_integers or attributes.get("axis", 0) not in (1, -1):
+        return None
+    if chosen.part != "indices" or scores.kind not in (None, "probabilities") or scores.tensor != chosen.tensor:
+        return None
+    return replace(chosen, part="values", softmax=scores.softmax)
 
 
 def _arg_max(flow: TensorFlow, steps: OutputSteps, index: int, attributes: dict[str, Any]) -> OutputSteps | None:
@@ -183,13 +240,18 @@ def _reduces_vector(flow: TensorFlow, index: int) -> bool:
     return axes in ([1], [-1]) and bool(attributes.get("keepdims", 1))
 
 
-_STEPS: dict[str, Callable[[TensorFlow, OutputSteps, int, dict[str, Any]], OutputSteps | None]] = {
+_STEPS_OF_CLASSES: dict[str, StepBack] = {
     "ArgMax": _arg_max,
     "Cast": _cast,
-    "Div": _divide_by_length,
     "Identity": _pass,
-    "LpNormalization": _normalize,
     "Softmax": _softmax,
     "TopK": _top_k,
+}
+"""What may stand before scores, and before the numbers of classes."""
+_STEPS: dict[str, StepBack] = {
+    **_STEPS_OF_CLASSES,
+    "Div": _divide_by_length,
+    "GatherElements": _choose_scores,
+    "LpNormalization": _normalize,
 }
 """What may stand before an output."""

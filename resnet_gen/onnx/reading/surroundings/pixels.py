@@ -13,6 +13,7 @@ from onnx import ValueInfoProto
 from resnet_gen.graph.surroundings import PixelInput
 from resnet_gen.onnx.reading.constants import DTYPES
 from resnet_gen.onnx.reading.surroundings.nodes import ExactNumbers, TensorFlow, find_exact, find_integers
+from resnet_gen.onnx.reading.surroundings.resizing import find_crop
 from resnet_gen.ops import DType
 
 _MOST_STEPS = 24
@@ -46,6 +47,8 @@ class PixelSteps:
     reversed: bool = False
     divided: bool = False
     stripped: bool = False
+    crop: float | None = None
+    cast: bool = False
 
     @property
     def channels(self) -> int:
@@ -121,12 +124,24 @@ def _is_part_of_function(flow: TensorFlow, name: str) -> bool:
 def _take_step(flow: TensorFlow, steps: PixelSteps) -> PixelSteps | None:
     """The steps with one more; None where the one node that reads the tensor is none."""
     index = flow.find_only_reader(steps.tensor)
-    if index is None or len(flow.nodes[index].output) != 1:
+    if index is None:
+        return _resize(flow, steps)
+    if len(flow.nodes[index].output) != 1:
         return None
     step = _STEPS.get(flow.nodes[index].op_type)
     attributes = flow.attributes(index)
     found = step(flow, steps, index, attributes) if step and attributes is not None else None
     return replace(found, tensor=flow.nodes[index].output[0]) if found else None
+
+
+def _resize(flow: TensorFlow, steps: PixelSteps) -> PixelSteps | None:
+    """Pixels as they come, of any size, resized and cropped: before they are cast, as pictures have no other values."""
+    as_given = steps.factor == (Fraction(1),) and steps.shift == (Fraction(0),) and not steps.cast
+    found = find_crop(flow, steps.tensor) if steps.axis == 1 and as_given and steps.crop is None else None
+    if found is None:
+        return None
+    dims = (*steps.dims[:2], *found.size)
+    return replace(steps, tensor=found.tensor, dims=dims, stripped=True, crop=found.crop)
 
 
 def _pass(flow: TensorFlow, steps: PixelSteps, index: int, attributes: dict[str, Any]) -> PixelSteps | None:
@@ -137,7 +152,7 @@ def _cast(flow: TensorFlow, steps: PixelSteps, index: int, attributes: dict[str,
     dtype = DTYPES.get(attributes.get("to", 0))
     if dtype is None or dtype.name not in _FLOATS:
         return None
-    return replace(steps, dtype=dtype.name, stripped=steps.stripped or steps.dtype == "uint8")
+    return replace(steps, dtype=dtype.name, stripped=steps.stripped or steps.dtype == "uint8", cast=True)
 
 
 def _transpose(flow: TensorFlow, steps: PixelSteps, index: int, attributes: dict[str, Any]) -> PixelSteps | None:
@@ -274,6 +289,7 @@ def describe_pixels(start: PixelSteps, steps: PixelSteps) -> PixelInput | None:
         layout="NHWC" if start.axis == 3 else "NCHW",
         order="BGR" if steps.reversed else "RGB",
         scale=float(scale),
+        crop=steps.crop,
         **around,
     )
 

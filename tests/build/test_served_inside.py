@@ -1,0 +1,123 @@
+"""Files with pixels before their network and classes behind it, in every command that takes a model."""
+
+import json
+import re
+
+import numpy as np
+import onnxruntime
+import pytest
+from sklearn.datasets import load_digits
+
+from tests.helpers.against_files import DIGITS
+from tests.helpers.onnx_runs import TINY
+
+COLOURS = ("--set", "input.channels=3", "--set", "input.size=16", "--set", "head.classes=7")
+SERVED = "[stage1, embedding, normalized_embedding, logits, probabilities, top2]"
+
+
+@pytest.fixture
+def here(tmp_path, monkeypatch, cli):
+    """The tiny network: alone, and served in two ways, one of them with labels."""
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "served.yaml").write_text(
+        f"name: served\nextends: {TINY}\ninput: {{channels: 3, size: 16}}\nhead: {{kind: linear, classes: 7}}\n"
+        f"serve: {{outputs: {SERVED}, order: BGR}}\n"
+    )
+    assert cli("build", TINY, *COLOURS, "-o", "plain")[0] == 0
+    assert cli("build", "served.yaml", "-o", "out")[0] == 0
+    assert cli("build", "served.yaml", "--any-size", "--set", "serve.outputs=[logits]", "-o", "any")[0] == 0
+    return tmp_path
+
+
+def test_count_and_show_are_of_the_inside_and_say_what_is_around(cli, here):
+    (own, found) = (json.loads(cli("count", f, "--format", "json")[1]) for f in ("plain/tiny.onnx", "out/served.onnx"))
+    same = ("params", "buffers", "macs", "layers", "input")
+    assert [own[key] for key in same] == [found[key] for key in same]
+    assert own["around"] == []
+    assert [line.split()[0] for line in found["around"]] == ["takes", "outputs"]
+    code, _, err = cli("show", "out/served.onnx")
+    assert code == 0
+    assert "around the network, which alone is looked at, it takes uint8 NHWC BGR" in err
+
+
+def test_diff_lists_what_is_around(cli, here):
+    assert cli("diff", "served.yaml", "out/served.onnx")[0] == 0
+    assert "names that differ" not in cli("diff", "served.yaml", "any/served.onnx")[1]
+    for first in ("served.yaml", "out/served.onnx"):
+        code, out, _ = cli("diff", first, "any/served.onnx", "--format", "json")
+        changes = json.loads(out)["keys"]
+        assert code == 1
+        assert [change["key"] for change in changes] == ["around.size", "around.outputs"]
+    assert cli("diff", "plain/tiny.onnx", "out/served.onnx")[0] == 1
+
+
+def test_a_spec_that_serves_something_else_is_noticed_and_one_that_serves_nothing_is_told(cli, here):
+    settings = ("--set", "serve.layout=NCHW", "--set", "serve.outputs=[top3]")
+    code, out, _ = cli("verify", "served.yaml", *settings, "--against", "out/served.onnx")
+    assert code == 1
+    assert out.count("[against-surroundings]") == 2
+    code, out, _ = cli("verify", TINY, *COLOURS, "--against", "out/served.onnx")
+    assert code == 0
+    assert "takes uint8 NHWC BGR" in out
+    code, out, _ = cli("verify", "served.yaml", "--against", "plain/tiny.onnx")
+    assert code == 1
+    assert "takes what the network takes, where the spec has uint8 NHWC BGR" in out
+
+
+def test_wrap_edits_a_file_that_takes_pixels(cli, here):
+    assert cli("wrap", "out/served.onnx", "-o", "w.onnx", "--rename", "logits=scores")[0] == 0
+    assert cli("verify", "served.yaml", "--against", "w.onnx")[0] == 0
+    assert cli("wrap", "any/served.onnx", "-o", "top.onnx", "--outputs", "top2", "--batch", "2")[0] == 0
+    settings = ("--set", "serve.size=any", "--set", "serve.outputs=[top2]")
+    assert cli("verify", "served.yaml", *settings, "--against", "top.onnx")[0] == 0
+    assert cli("run", "top.onnx")[0] == 0
+    assert cli("wrap", "out/served.onnx", "-o", "size.onnx", "--size", "32x24")[0] == 0
+    assert onnxruntime.InferenceSession("size.onnx").get_inputs()[0].shape[1:] == [32, 24, 3]
+    code, _, err = cli("wrap", "any/served.onnx", "-o", "no.onnx", "--size", "32x24")
+    assert (code, "takes pictures of any size" in err) == (2, True)
+    code, _, err = cli("wrap", "out/served.onnx", "-o", "no.onnx", "--input-type", "uint8", "--mean", "imagenet")
+    assert (code, "takes uint8 NHWC BGR" in err) == (2, True)
+
+
+def test_bench_lays_it_beside_the_network_alone(cli, here):
+    options = ("--against", "plain/tiny.onnx", "--repeat", "1", "--set", "input.crop=1")
+    for file in ("out/served.onnx", "any/served.onnx"):
+        code, out, err = cli("bench", file, *options[:4])
+        if file.startswith("any"):  # which keeps 0.875 of a picture
+            assert (code, "compared with a network alone" in err) == (2, True)
+        else:
+            assert code == 0, err
+    assert cli("build", "served.yaml", "--any-size", *options[4:], "--serve-outputs", "logits", "-o", "whole")[0] == 0
+    code, out, _ = cli("bench", "whole/served.onnx", *options[:4])
+    assert code == 0
+    (difference,) = re.findall(r"largest difference ([^,]+),", out)
+    assert float(difference) < 1e-5
+
+
+@pytest.fixture(scope="module")
+def digits(tmp_path_factory):
+    """Some of scikit-learn's digits as bytes."""
+    path, found = tmp_path_factory.mktemp("digits") / "digits.npz", load_digits()
+    np.savez(path, images=np.rint(found.images[:200] * 255 / 16).astype(np.uint8), labels=found.target[:200])
+    return path
+
+
+@pytest.mark.parametrize("words", ["logits", "normalized_embedding,probabilities,top1", "logits --any-size"])
+def test_accuracy_is_that_of_the_network_alone(cli, tmp_path, monkeypatch, digits, words):
+    monkeypatch.chdir(tmp_path)
+    assert cli("build", "resnet8-digits", "--weights", DIGITS, "-o", "plain")[0] == 0
+    options = ("--serve-outputs", *words.split(" "))
+    assert cli("build", "resnet8-digits", "--weights", DIGITS, *options, "-o", "out")[0] == 0
+    evaluate = ("evaluate", "plain/resnet8-digits.onnx", "--data", digits, "--format", "json")
+    code, out, _ = cli(*evaluate, "--against", "out/resnet8-digits.onnx")
+    assert code == 0
+    correct = [model["top1"]["right"] for model in json.loads(out)["models"]]
+    assert correct[0] == correct[1] > 190
+
+
+def test_the_best_classes_alone_are_no_scores_to_evaluate(cli, tmp_path, monkeypatch, digits):
+    monkeypatch.chdir(tmp_path)
+    assert cli("build", "resnet8-digits", "--weights", DIGITS, "--serve-outputs", "top3", "-o", "out")[0] == 0
+    code, out, err = cli("evaluate", "out/resnet8-digits.onnx", "--data", digits)
+    assert (code, out) == (2, "")
+    assert "no score of each class" in err

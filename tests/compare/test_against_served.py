@@ -1,0 +1,229 @@
+"""Files with pixels before their network and classes behind it: read, they are what was asked for, and no other."""
+
+import itertools
+from dataclasses import replace
+
+import numpy as np
+import onnx
+import pytest
+from onnx import numpy_helper
+
+from resnet_gen.build.build import write_model
+from resnet_gen.build.file_input import read_statement
+from resnet_gen.build.request import Request
+from resnet_gen.compare.against.model import compare_model, read_model
+from resnet_gen.graph.counts import count
+from resnet_gen.graph.surrounding_terms import simplify_surroundings
+from resnet_gen.language.load import load
+from resnet_gen.language.lower import lower
+from resnet_gen.onnx.metadata_keys import SERVE_KEY
+from resnet_gen.onnx.reading import read
+from resnet_gen.onnx.reading.surroundings.file import read_surroundings
+from resnet_gen.ops.precision import Calibration, QuantizationChoice
+from resnet_gen.verify.subject import Subject
+from tests.helpers.onnx_runs import TINY
+
+COLOURS = ("input.channels=3", "input.size=16", "head.classes=7", "input.crop=0.875")
+TYPES, LAYOUTS, ORDERS, SIZES = ("uint8", "float32"), ("NHWC", "NCHW"), ("RGB", "BGR"), ("fixed", "any")
+OUTPUTS = (
+    "[]",
+    "[probabilities, top2]",
+    "[logits, top1]",
+    "[top2]",
+    "[probabilities]",
+    "[embedding, normalized_embedding, logits]",
+    "[stage1, top1]",
+    "[embedding]",
+    "[normalized_embedding, stage1]",
+)
+EVERY = tuple(itertools.product(TYPES, LAYOUTS, ORDERS, SIZES, OUTPUTS))
+
+
+def eight_bits(placement):
+    choice = QuantizationChoice("int8", placement, "float32", Calibration("random"))
+    return Request(precision="int8", quantizing=choice)
+
+
+REQUESTS = {
+    "fp32": Request(),
+    "folded": Request(fold=True),
+    "fp16": Request(precision="fp16"),
+    "int8 for a CPU": eight_bits("cpu"),
+    "int8 for TensorRT": eight_bits("tensorrt"),
+}
+BYTES = ("input.mean=[0, 0, 0]", "input.std=[1, 1, 1]")
+"""With these, pixels are their own eight bits."""
+
+
+def served(*serve, more=()):
+    return load(str(TINY), (*COLOURS, *more, "serve={}", *(f"serve.{text}" for text in serve)))
+
+
+def subject_of(loaded):
+    graph = lower(loaded)
+    return Subject(loaded, graph, count(graph))
+
+
+def compare(loaded, path):
+    """What `verify SPEC --against FILE` finds."""
+    found = compare_model(path, read_model(path), None, subject_of(loaded))
+    return [*found.layers, *found.shapes, *found.surroundings]
+
+
+def without_sources(around):
+    """What is around a network, whatever its tensors are called."""
+    return simplify_surroundings(replace(around, outputs=tuple(replace(each, source="") for each in around.outputs)))
+
+
+def check_file(loaded, request, path):
+    write_model(loaded, request, path)
+    said = {entry.key: entry.value for entry in onnx.load(path, load_external_data=False).metadata_props}
+    stated = read_statement(said[SERVE_KEY])
+    assert without_sources(read_surroundings(path)) == without_sources(stated)
+    assert without_sources(read(path).surroundings) == without_sources(stated)
+    assert compare(loaded, path) == []
+
+
+def check(tmp_path, request, dtype, layout, order, size, outputs, more=()):
+    settings = (f"type={dtype}", f"layout={layout}", f"order={order}", f"size={size}", f"outputs={outputs}")
+    check_file(served(*settings, more=more), REQUESTS[request], tmp_path / "m.onnx")
+
+
+@pytest.mark.parametrize("case", EVERY[::17], ids="-".join)
+def test_a_file_is_read_as_what_it_was_built_for(case, tmp_path):
+    check(tmp_path, "fp32", *case)
+
+
+@pytest.mark.parametrize("request_", [each for each in REQUESTS if each != "fp32"])
+@pytest.mark.parametrize("size", SIZES)
+def test_so_it_is_in_each_precision(request_, size, tmp_path):
+    outputs = "[stage1, embedding, normalized_embedding, logits, probabilities, top2]"
+    check(tmp_path, request_, "uint8", "NHWC", "BGR", size, outputs)
+
+
+@pytest.mark.parametrize("size", SIZES)
+def test_so_it_is_where_the_first_layer_reads_bytes(size, tmp_path):
+    check(tmp_path, "int8 for a CPU", "uint8", "NHWC", "BGR", size, "[probabilities, top2]", BYTES)
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("request_", REQUESTS)
+@pytest.mark.parametrize("case", EVERY, ids="-".join)
+def test_so_it_is_however_it_is_built(request_, case, tmp_path):
+    for more in ((), BYTES) if request_ == "int8 for a CPU" else ((),):
+        check(tmp_path, request_, *case, more)
+
+
+# --- files that are others -------------------------------------------------------
+
+SPEC_LINES = ("order=RGB", "size=any", "outputs=[probabilities, top2, normalized_embedding]")
+
+
+@pytest.fixture(scope="module")
+def built(tmp_path_factory):
+    """A file, and its spec as a file of its own."""
+    folder = tmp_path_factory.mktemp("served")
+    write_model(served(*SPEC_LINES), Request(), folder / "m.onnx")
+    return onnx.load(folder / "m.onnx")
+
+
+def change(model, name, values):
+    """Another constant of that name."""
+    place = next(i for i, tensor in enumerate(model.graph.initializer) if tensor.name == name)
+    old = numpy_helper.to_array(model.graph.initializer[place])
+    model.graph.initializer[place].CopyFrom(numpy_helper.from_array(np.asarray(values(old), old.dtype), name))
+
+
+def find(model, name):
+    return next(node for node in model.graph.node if node.name == name)
+
+
+def bypass(model, name):
+    """The model with a node left out, whose readers read what it read."""
+    node = find(model, name)
+    for other in model.graph.node:
+        for place, read_ in enumerate(other.input):
+            if read_ == node.output[0]:
+                other.input[place] = node.input[0]
+    model.graph.node.remove(node)
+
+
+def reverse_colours(model):
+    """Channels in the other order before the first node that casts them."""
+    model.graph.initializer.append(numpy_helper.from_array(np.asarray([2, 1, 0], np.int64), "order"))
+    first = find(model, "serve.channels_first")
+    first.output[0] = "as_given"
+    place = list(model.graph.node).index(first)
+    turned = onnx.helper.make_node("Gather", ["as_given", "order"], ["serve.channels_first"], "turn", axis=1)
+    model.graph.node.insert(place + 1, turned)
+
+
+def scores_for_probabilities(model):
+    """The values of the best classes are those of logits."""
+    find(model, "serve.top2_values").input[0] = "logits"
+
+
+def three_classes(model):
+    change(model, "serve.top2_indices.k", lambda _: [3])
+    del model.graph.value_info[:]
+    for value in model.graph.output:
+        if value.name.startswith("top2"):
+            value.type.tensor_type.shape.dim[1].dim_value = 3
+
+
+def set_attribute(model, name, place, value):
+    find(model, name).attribute[place].i = value
+
+
+CHANGES = {
+    "another mean": (lambda m: change(m, "serve.normalize.mean", lambda old: old + 0.01), ("input", "mean")),
+    "mean and deviation exchanged": (
+        lambda m: change(m, "serve.normalize.std", lambda old: old[::-1]),
+        ("input", "mean"),
+    ),
+    "pixels of another range": (lambda m: change(m, "serve.normalize.scale", lambda _: 256.0), ("input", "mean")),
+    "colours in the other order": (reverse_colours, ("serve", "order")),
+    "another crop": (
+        lambda m: change(m, "serve.resize.before_crop", lambda old: old * 0.875 / 0.9),
+        ("input", "crop"),
+    ),
+    "another number of classes": (three_classes, ("serve", "outputs")),
+    "no softmax": (scores_for_probabilities, ("serve", "outputs")),
+}
+
+
+@pytest.mark.parametrize("name", CHANGES)
+def test_a_file_with_something_else_around_it_is_a_finding_at_its_line(name, built, tmp_path):
+    make, loc = CHANGES[name]
+    model = onnx.ModelProto()
+    model.CopyFrom(built)
+    make(model)
+    path = tmp_path / "changed.onnx"
+    onnx.save(model, path)
+    found = compare_model(path, read_model(path), None, subject_of(served(*SPEC_LINES)))
+    assert [where for where, _ in found.surroundings] == [loc]
+    assert not found.layers
+    assert not found.shapes
+
+
+UNKNOWN = {
+    "another length": lambda m: setattr(find(m, "serve.normalized_embedding.length"), "op_type", "ReduceL1"),
+    "a crop off by a pixel": lambda m: change(m, "serve.resize.two", lambda _: [3]),
+    "no smoothing": lambda m: set_attribute(m, "serve.resize.resize", 0, 0),
+    "columns for rows": lambda m: change(m, "serve.resize.crop_axes", lambda _: [3, 2]),
+    "another side that counts": lambda m: setattr(find(m, "serve.resize.ratio"), "op_type", "ReduceMin"),
+    "sides that were cut off": lambda m: setattr(find(m, "serve.resize.rounded"), "op_type", "Floor"),
+    "another size": lambda m: change(m, "serve.resize.before_crop", lambda old: old * [1, 1.1]),
+}
+
+
+@pytest.mark.parametrize("name", UNKNOWN)
+def test_steps_that_are_not_known_are_not_taken_for_others(name, built, tmp_path):
+    model = onnx.ModelProto()
+    model.CopyFrom(built)
+    UNKNOWN[name](model)
+    path = tmp_path / "changed.onnx"
+    onnx.save(model, path)
+    around = read_surroundings(path)
+    assert around.input is None or "length" in name
+    assert not any(each.normalized for each in around.outputs) or "length" not in name
