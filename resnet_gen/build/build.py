@@ -117,11 +117,8 @@ def build(
     `replace`), and for a disk that is full or closed.
     """
     name = loaded.spec.name
-    request = _tune_request(loaded, request)
-    given = locate_weights(request.weights, loaded) if request.weights else None
-    request = dataclasses.replace(request, weights=given)
+    request, weights = _complete_request(loaded, request)
     network = prepare(loaded, request, progress)
-    weights = manifest.weights_entry(given, request.seed)
     folder, model = locate_model(folder, name, request)
     cache = TimingCache.of(folder, request)
     recover(folder)
@@ -149,13 +146,15 @@ def build(
     return [folder / f for f in (*files, manifest.file_name(name))]
 
 
-def _tune_request(loaded: Loaded, request: Request) -> Request:
-    """What is asked for, checked, with how an engine of this network is built."""
+def _complete_request(loaded: Loaded, request: Request) -> tuple[Request, dict[str, Any]]:
+    """What is asked for, checked, with how an engine is built and with weights that are here, as manifests say them."""
     _check_request(request)
     _check_image(loaded, request.batch)
     check_served(loaded, request)
     tuning, batch = resolve_tuning(loaded, request)
-    return dataclasses.replace(request, tuning=tuning, batch=batch)
+    given = locate_weights(request.weights, loaded) if request.weights else None
+    complete = dataclasses.replace(request, tuning=tuning, batch=batch, weights=given)
+    return complete, manifest.weights_entry(given, request.seed)
 
 
 def _compare_with_float32(

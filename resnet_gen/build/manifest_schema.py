@@ -12,7 +12,7 @@ from pydantic_core import ErrorDetails
 
 from resnet_gen.build.manifest import LARGEST, file_name
 from resnet_gen.engine.names import ONNX
-from resnet_gen.language.faults import limit_entries
+from resnet_gen.language.entry_limits import limit_entries
 from resnet_gen.problems import refuse, shorten
 from resnet_gen.system.files import read_regular_file, why_unread
 

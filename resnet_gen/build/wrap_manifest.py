@@ -11,7 +11,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationEr
 from resnet_gen import __version__
 from resnet_gen.build.manifest import LARGEST
 from resnet_gen.build.manifest_schema import Digest, ManifestText
-from resnet_gen.language.faults import limit_entries
+from resnet_gen.language.entry_limits import limit_entries
 from resnet_gen.problems import json_text, refuse
 from resnet_gen.system.files import read_regular_file, why_unread
 

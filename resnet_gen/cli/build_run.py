@@ -105,25 +105,20 @@ def build(specs: tuple[str, ...], settings: tuple[str, ...], folder: Path, side:
     import numpy.random  # noqa: F401
 
     from resnet_gen.build.batches import ShapeOptions
+    from resnet_gen.cli import projects
     from resnet_gen.cli.build_files import build_all
-    from resnet_gen.cli.projects import (
-        check_of_builds,
-        choose_specs_to_build,
-        find_builds,
-        find_engine_settings,
-    )
 
     config, no_config, every = (choices.pop(name) for name in ("config", "no_config", "all_shipped"))
     names, jobs, dry_run, form = (choices.pop(name) for name in ("builds", *_OF_BUILDS))
-    project = None if every else find_builds(specs, names, config, no_config)
+    project = None if every else projects.find_builds(specs, names, config, no_config)
     if project:
         from resnet_gen.cli.project_builds import ProjectRun, run_project
 
         return run_project(project, ProjectRun(names, jobs, dry_run, form, choices["check"], choices["force"]))
-    check_of_builds(click.get_current_context(), _OF_BUILDS)
-    found = choose_specs_to_build(specs, config, no_config, every=every)
+    projects.check_of_builds(click.get_current_context(), _OF_BUILDS)
+    found = projects.choose_specs_to_build(specs, config, no_config, every=every)
     choices["engine"] = take_settings(choices)
-    choices["project_engine"] = find_engine_settings(config, no_config, every=every)
+    choices["project_engine"] = projects.find_engine_settings(config, no_config, every=every)
     choices["shapes"] = ShapeOptions(**{name: choices.pop(name) for name in ShapeOptions._fields})
     settings = options.with_serving(options.with_input(settings, side), choices)
     return build_all(found, settings, folder, whole=not specs, **choices)

@@ -86,14 +86,11 @@ def verify(
             refused, verify_specs.choose_destinations(forms, outputs, [config] if config else list_candidates())
         )
         raise
-    scope = scope._replace(
-        against=verify_specs.against_rules(specs, against, weights, ignore, evaluate=evaluate),
-        evaluation=verify_specs.choose_evaluation(specs, evaluate, weights),
-    )
+    rules = verify_specs.against_rules(specs, against, weights, ignore, evaluate=evaluate)
+    scope = scope._replace(against=rules, evaluation=verify_specs.choose_evaluation(specs, evaluate, weights))
     chosen = choose_rules(*scope.rules(select, ignore), scope.against)
-    targets = verify_specs.choose_destinations(
-        forms, outputs, chain(scope.read(), filter(None, (against, *list_local_files(weights))))
-    )
+    read = chain(scope.read(), list_local_files(against, weights))
+    targets = verify_specs.choose_destinations(forms, outputs, read)
     return verify_specs.verify(scope, settings, chosen, targets)
 
 

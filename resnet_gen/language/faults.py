@@ -23,17 +23,6 @@ MAX_PROBLEMS = 50
 NAME_HINT = "use letters, digits, '-' and '_', at most 64, the first a letter or digit"
 
 
-def limit_entries(entries: int) -> Callable[[Any], Any]:
-    """A check of pydantic's that a mapping or a list has no more entries, before each of them becomes a fault."""
-
-    def check(value: Any) -> Any:
-        if isinstance(value, (dict, list)) and len(value) > entries:
-            raise ValueError(f"more than {entries:,} entries")
-        return value
-
-    return check
-
-
 def validate(model: type[M], source: Source) -> M:
     """What a source says, as a model; raises `Refused` with every fault at its position."""
     try:

@@ -181,7 +181,7 @@ def find_spec(reference: str) -> Path:
 
 def _refuse_other_kinds(path: Path, reference: str) -> None:
     """Refuse a file whose name says that it is a model or weights, with the commands that take it."""
-    kind, word = path.suffix.lower(), shlex.quote(shorten(reference, 100))
+    kind, word = path.suffix.lower(), shlex.quote(shorten(str(reference), 100))
     against = f"`resnet-gen verify SPEC --against {word}` compares it with a spec"
     if kind == ONNX:
         raise refuse(

@@ -20,7 +20,8 @@ from pydantic_core import ErrorDetails
 from resnet_gen.graph import Graph, Node, stages_of
 from resnet_gen.graph.counts import Counts, count_nodes
 from resnet_gen.graph.fingerprint import Fingerprint, fingerprint
-from resnet_gen.language.faults import MAX_PROBLEMS, find_problems, limit_entries
+from resnet_gen.language.entry_limits import limit_entries
+from resnet_gen.language.faults import MAX_PROBLEMS, find_problems
 from resnet_gen.language.load import Loaded
 from resnet_gen.language.source import Source, read_document
 from resnet_gen.language.spec import NAME_PATTERN

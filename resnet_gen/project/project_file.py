@@ -19,7 +19,8 @@ from pydantic import BeforeValidator, Field
 
 from resnet_gen.language.budgets import Budgets
 from resnet_gen.language.engine_settings import EngineSettings
-from resnet_gen.language.faults import limit_entries, validate
+from resnet_gen.language.entry_limits import limit_entries
+from resnet_gen.language.faults import validate
 from resnet_gen.language.source import Source, dotted_path, read_document
 from resnet_gen.language.spec import NAME_PATTERN, Words
 from resnet_gen.parts.base import StrictModel
