@@ -227,3 +227,19 @@ def test_steps_that_are_not_known_are_not_taken_for_others(name, built, tmp_path
     around = read_surroundings(path)
     assert around.input is None or "length" in name
     assert not any(each.normalized for each in around.outputs) or "length" not in name
+
+
+TWO_STAGES = ("stages.depths=[1, 1]", "stages.widths=[4, 4]", "stages.strides=[1, 1]")
+
+
+def test_another_stage_of_the_same_shape_is_noticed(tmp_path):
+    write_model(served("outputs=[stage1, top2]", more=TWO_STAGES), Request(), tmp_path / "m.onnx")
+    assert compare(served("outputs=[stage1, top2]", more=TWO_STAGES), tmp_path / "m.onnx") == []
+    assert compare(served("outputs=[stage2, top2]", more=TWO_STAGES), tmp_path / "m.onnx") != []
+
+
+def test_outputs_in_another_order_are_noticed(tmp_path):
+    write_model(served("outputs=[top2, embedding]"), Request(), tmp_path / "m.onnx")
+    ((loc, words),) = compare(served("outputs=[embedding, top2]"), tmp_path / "m.onnx")
+    assert loc == ("serve", "outputs")
+    assert "outputs the best 2 classes, the embedding, where the spec has the embedding, the best 2 classes" in words

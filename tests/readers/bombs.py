@@ -701,6 +701,14 @@ TOML = {
         for i in range(100)
     ),
     "settings without end": "[builds.b]\nspecs = ['resnet18']\nset = {a = '" + "x" * 900_000 + "'}\n",
+    "labels without end": "[builds.b]\nspecs = ['resnet18']\nserve = {labels = [" + "'x', " * 180_000 + "]}\n",
+    "served in ways without end": "[builds.b]\nspecs = ['resnet18']\nserve = [" + "{}, " * 200_000 + "]\n",
+    "served in a thousand ways": "".join(
+        f"[builds.b{i}]\nspecs = ['resnet18']\nserve = ["
+        + "".join(f"{{outputs = ['top{k}']}}, " for k in range(1, 101))
+        + "]\n"
+        for i in range(10)
+    ),
     "many ignores": "ignore = [" + ", ".join(f'"r{i}"' for i in range(80_000)) + "]",
     "too large": "a = '" + "a" * 40_000_000 + "'",
     "binary": bytes(range(256)) * 4_000,

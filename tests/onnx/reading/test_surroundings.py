@@ -290,7 +290,31 @@ def test_a_vector_of_length_one_is_an_embedding(name, plain, tmp_path):
     assert found.surroundings.outputs[1] == ServedOutput("embedding", VECTOR, (unit,), normalized=True)
 
 
+def gather(around, scores, indices, axis=1):
+    return around.output("GatherElements", scores, indices, axis=axis)
+
+
+@pytest.mark.parametrize("raw", [True, False])
+def test_scores_of_the_best_classes_may_be_gathered(raw, plain, tmp_path):
+    around = Around(FLOAT, "NCHW")
+    around.graph.input[0].name = around.inner
+    _, indices = best(around, "logits")
+    around.outputs.pop(0)
+    scores = "logits" if raw else around.output("Softmax", "logits", axis=1, shown=False)[0]
+    (values,) = gather(around, scores, indices)
+    found = read(around.write(tmp_path / "m.onnx"))
+    assert match(plain, found.graph).same
+    assert found.surroundings.outputs == (ServedOutput("top_k", "logits", (values, indices), 2, raw=raw),)
+
+
+def scores_of_others(around):
+    (shifted,) = around.output("Softmax", VECTOR, axis=1, shown=False)
+    return gather(around, shifted, best(around, "logits")[1])
+
+
 OTHERS = {
+    "scores of something else": scores_of_others,
+    "scores along the batch": lambda a: gather(a, "logits", best(a, "logits")[1], axis=0),
     "the worst classes": lambda a: best(a, "logits", largest=0),
     "probabilities as integers": lambda a: a.output(
         "Cast", *a.output("Softmax", "logits", axis=1, shown=False), to=TensorProto.INT32
