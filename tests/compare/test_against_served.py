@@ -229,6 +229,12 @@ def test_steps_that_are_not_known_are_not_taken_for_others(name, built, tmp_path
     assert not any(each.normalized for each in around.outputs) or "length" not in name
 
 
+def test_a_network_that_ends_in_a_softmax_is_known_without_it(tmp_path):
+    more = ("head.softmax=true",)
+    for outputs in ("[probabilities, top2]", "[logits, top2]", "[top2]"):
+        check_file(served(f"outputs={outputs}", more=more), Request(), tmp_path / "m.onnx")
+
+
 TWO_STAGES = ("stages.depths=[1, 1]", "stages.widths=[4, 4]", "stages.strides=[1, 1]")
 
 
