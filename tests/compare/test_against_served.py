@@ -106,6 +106,11 @@ def test_so_it_is_where_the_first_layer_reads_bytes(size, tmp_path):
     check(tmp_path, "int8 for a CPU", "uint8", "NHWC", "BGR", size, "[probabilities, top2]", BYTES)
 
 
+@pytest.mark.parametrize("outputs", ["[]", "[probabilities]", "[embedding]", "[top2]"])
+def test_so_it_is_where_nothing_has_to_be_put_before_the_network(outputs, tmp_path):
+    check(tmp_path, "fp32", "float32", "NCHW", "RGB", "fixed", outputs, BYTES)
+
+
 @pytest.mark.long
 @pytest.mark.parametrize("request_", REQUESTS)
 @pytest.mark.parametrize("case", EVERY, ids="-".join)
