@@ -141,8 +141,7 @@ def build(
         if not replace:
             manifest.check_strangers(folder, name, model, files)
         shapes = manifest.NetworkShapes(network.graph, request.batch.fixed, request.tuning.open_values)
-        text = manifest.manifest_text(loaded, network.counts, shapes, made)
-        out.write_text(manifest.file_name(name), text)
+        out.write_text(manifest.file_name(name), manifest.manifest_text(loaded, network.counts, shapes, made))
     return [folder / f for f in (*files, manifest.file_name(name))]
 
 

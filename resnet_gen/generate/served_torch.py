@@ -26,7 +26,8 @@ class _Tap:
 
 def widen_subject(subject: CodeSubject) -> CodeSubject:
     """The same network, which outputs the stages' maps too that are served."""
-    return CodeSubject(with_served_maps(subject.loaded), subject.build)
+    loaded = with_served_maps(subject.loaded)
+    return subject if loaded is subject.loaded else CodeSubject(loaded, subject.build)
 
 
 def write_served(loaded: Loaded, name: str) -> str:
@@ -34,6 +35,8 @@ def write_served(loaded: Loaded, name: str) -> str:
 
     `loaded` outputs all maps that are served. Raises `Refused` for what no module of the network takes or makes.
     """
+    if loaded.spec.serve is None:
+        return ""
     graph = lower(loaded)
     around = find_surroundings(loaded, graph)
     if around is None:

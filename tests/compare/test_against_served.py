@@ -106,6 +106,11 @@ def test_so_it_is_where_the_first_layer_reads_bytes(size, tmp_path):
     check(tmp_path, "int8 for a CPU", "uint8", "NHWC", "BGR", size, "[probabilities, top2]", BYTES)
 
 
+@pytest.mark.parametrize("outputs", ["[]", "[probabilities]", "[embedding]", "[top2]"])
+def test_so_it_is_where_nothing_has_to_be_put_before_the_network(outputs, tmp_path):
+    check(tmp_path, "fp32", "float32", "NCHW", "RGB", "fixed", outputs, BYTES)
+
+
 @pytest.mark.long
 @pytest.mark.parametrize("request_", REQUESTS)
 @pytest.mark.parametrize("case", EVERY, ids="-".join)
@@ -227,6 +232,12 @@ def test_steps_that_are_not_known_are_not_taken_for_others(name, built, tmp_path
     around = read_surroundings(path)
     assert around.input is None or "length" in name
     assert not any(each.normalized for each in around.outputs) or "length" not in name
+
+
+def test_a_network_that_ends_in_a_softmax_is_known_without_it(tmp_path):
+    more = ("head.softmax=true",)
+    for outputs in ("[probabilities, top2]", "[logits, top2]", "[top2]"):
+        check_file(served(f"outputs={outputs}", more=more), Request(), tmp_path / "m.onnx")
 
 
 TWO_STAGES = ("stages.depths=[1, 1]", "stages.widths=[4, 4]", "stages.strides=[1, 1]")

@@ -13,6 +13,7 @@ from PIL import Image
 from resnet_gen.engine.evaluation import image_arrays
 from resnet_gen.engine.evaluation.labelled_images import BrokenImage, choose_evenly
 from resnet_gen.engine.evaluation.sources import open_labelled_images
+from resnet_gen.engine.file_serving import ImageForm
 from resnet_gen.engine.image import read_image
 from resnet_gen.language.spec import Input
 from resnet_gen.problems import Refused
@@ -97,7 +98,7 @@ def test_class_folders_and_pictures_may_be_links_and_loops_end(folder, tmp_path)
     (folder / "cat" / "itself").symlink_to("itself")
     images = open_labelled_images(str(folder))
     assert len(images) == 9
-    assert sum(isinstance(image, BrokenImage) for image in images.walk([TAKEN])) == 0
+    assert sum(isinstance(image, BrokenImage) for image in images.walk([ImageForm(TAKEN)])) == 0
 
 
 def test_folders_nest_as_deep_as_anybody_s_and_no_deeper(folder):
@@ -127,7 +128,7 @@ def test_a_name_that_is_no_text_is_one_all_the_same(folder):
     os.rename(folder / "ant" / "1.png", os.fsencode(folder) + b"/ant/\xff.png")  # noqa: PTH104 - of bytes
     images = open_labelled_images(str(folder))
     assert os.fsencode(images.name(0)) == b"ant/\xff.png"
-    assert not [image for image in images.walk([TAKEN]) if isinstance(image, BrokenImage)]
+    assert not [image for image in images.walk([ImageForm(TAKEN)]) if isinstance(image, BrokenImage)]
 
 
 def test_a_subset_is_evenly_spread_and_always_the_same(folder):
@@ -144,7 +145,11 @@ def test_pictures_become_what_run_makes_of_them(tmp_path):
     (tmp_path / "a").mkdir()
     paths = sorted(pictures.saved(tmp_path / "a"))
     other = Input(channels=1, size=(8, 12), mean=[0.5], std=[0.25])
-    for path, image in zip(paths, open_labelled_images(str(tmp_path)).walk([TAKEN, other, TAKEN]), strict=True):
+    for path, image in zip(
+        paths,
+        open_labelled_images(str(tmp_path)).walk([ImageForm(TAKEN), ImageForm(other), ImageForm(TAKEN)]),
+        strict=True,
+    ):
         for array, taken in zip(image.arrays, (TAKEN, other, TAKEN), strict=True):
             np.testing.assert_array_equal(array, read_image(path, taken)[0])
 
@@ -152,7 +157,7 @@ def test_pictures_become_what_run_makes_of_them(tmp_path):
 def test_a_broken_picture_is_told_apart_and_the_others_go_on(folder):
     (folder / "cat" / "b.png").write_bytes(b"no picture")
     (folder / "dog" / "1.png").write_bytes((folder / "dog" / "2.png").read_bytes()[:45])
-    found = list(open_labelled_images(str(folder)).walk([TAKEN]))
+    found = list(open_labelled_images(str(folder)).walk([ImageForm(TAKEN)]))
     assert [at for at, image in enumerate(found) if isinstance(image, BrokenImage)] == [2, 4]
     assert str(folder / "cat" / "b.png") in str(found[2].refused)
 
@@ -172,7 +177,7 @@ def test_a_table_lists_paths_from_its_folder(folder):
         images = open_labelled_images(table(folder, [*header, *rows]))
         assert [label for _, label in listed(images)] == [3, 0, 2]
         assert images.classes == ()
-        assert not [image for image in images.walk([TAKEN]) if isinstance(image, BrokenImage)]
+        assert not [image for image in images.walk([ImageForm(TAKEN)]) if isinstance(image, BrokenImage)]
 
 
 def test_columns_go_by_the_header_s_names(folder):
@@ -217,7 +222,7 @@ def test_arrays_are_taken_as_they_are_or_normalized(tmp_path, save):
         save(tmp_path / "a.npz", images=images, labels=np.arange(5))
         found = open_labelled_images(str(tmp_path / "a.npz"), most=3)
         assert [found.name(at) for at in range(3)] == ["image 0", "image 1", "image 3"]
-        for image, at in zip(found.walk([TAKEN]), (0, 1, 3), strict=True):
+        for image, at in zip(found.walk([ImageForm(TAKEN)]), (0, 1, 3), strict=True):
             wanted = images[at].astype(np.float32)
             if images.dtype == np.uint8:
                 mean, std = (np.float32(v) for v in TAKEN.normalization)
@@ -227,7 +232,9 @@ def test_arrays_are_taken_as_they_are_or_normalized(tmp_path, save):
 
 def test_grey_pixels_need_no_side_for_their_channel(tmp_path):
     pixels = np.arange(3 * 64, dtype=np.uint8).reshape(3, 8, 8)
-    found = [*open_labelled_images(arrays(tmp_path, images=pixels, labels=np.zeros(3, np.uint8))).walk([GREY])]
+    found = [
+        *open_labelled_images(arrays(tmp_path, images=pixels, labels=np.zeros(3, np.uint8))).walk([ImageForm(GREY)])
+    ]
     np.testing.assert_allclose(found[1].arrays[0], pixels[1][None] / np.float32(255))
 
 
@@ -238,7 +245,7 @@ def test_one_image_of_an_array_is_held_at_a_time(tmp_path, monkeypatch):
     monkeypatch.setattr(
         image_arrays.np, "frombuffer", lambda data, *more: sizes.append(len(data)) or original(data, *more)
     )
-    assert len([*open_labelled_images(path).walk([TAKEN])]) == 50
+    assert len([*open_labelled_images(path).walk([ImageForm(TAKEN)])]) == 50
     assert max(sizes) == 16 * 16 * 3
 
 
@@ -375,7 +382,7 @@ def test_other_classes_than_the_network_has_are_refused_with_what_may_be_meant(n
 def test_arrays_for_another_network_are_refused(shape, tmp_path):
     images = open_labelled_images(arrays(tmp_path, images=np.zeros(shape, np.uint8), labels=np.zeros(4, int)))
     with pytest.raises(Refused, match="write uint8 Nx16x16x3, or float Nx3x16x16, normalized"):
-        next(iter(images.walk([TAKEN])))
+        next(iter(images.walk([ImageForm(TAKEN)])))
 
 
 def test_an_array_that_ends_early_is_damaged(tmp_path):
@@ -384,4 +391,4 @@ def test_an_array_that_ends_early_is_damaged(tmp_path):
         for name in archive.namelist():
             short.writestr(name, archive.read(name).replace(b"(4, 16, 16, 3), }", b"(5, 16, 16, 3), }"))
     with pytest.raises(Refused, match=r"'images\.npy' is damaged: it ends early"):
-        [*open_labelled_images(str(tmp_path / "short.npz")).walk([TAKEN])]
+        [*open_labelled_images(str(tmp_path / "short.npz")).walk([ImageForm(TAKEN)])]

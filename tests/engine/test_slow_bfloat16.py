@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from resnet_gen import bench, emit_onnx, load_spec, run
-from resnet_gen.cli import build_files
+from resnet_gen.build import build_notes
 from resnet_gen.engine import cpu_numerics
 from tests.helpers.onnx_runs import TINY
 
@@ -97,7 +97,7 @@ def test_run_and_bench_say_so(cli, tmp_path, monkeypatch, command):
     ],
 )
 def test_a_build_for_a_cpu_says_so(cli, tmp_path, monkeypatch, asked, slow, said):
-    monkeypatch.setattr(build_files, "slows_bfloat16", lambda: slow)
+    monkeypatch.setattr(build_notes, "slows_bfloat16", lambda: slow)
     code, _, err = cli("build", TINY, *asked, "-o", tmp_path / "out")
     assert code == 0
     assert (f"note: tiny: {SAID}" in err) == said

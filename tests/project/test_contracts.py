@@ -143,8 +143,8 @@ def test_rules_of_the_project_that_there_are_not_are_refused_all_at_once(project
         "resnet-gen.toml:1:11: error: select.0: there is no rule 'claims'\n"
         '   1 | select = ["claims", "budget"]\n'
         "                 ^^^^^^^^\n"
-        "hint: did you mean 'claim'? known: against-engine, against-layer, against-shape, against-weight, budget, "
-        "claim, deviation-unneeded, half-map-double-filters, invalid-spec, "
+        "hint: did you mean 'claim'? known: against-engine, against-layer, against-shape, against-surroundings, "
+        "against-weight, budget, claim, deviation-unneeded, half-map-double-filters, invalid-spec, "
         "lock, reference-count, reference-state, same-map-same-filters, suppression\n"
         "resnet-gen.toml:2:11: error: ignore.0: 'budget' is selected too\n"
         '   2 | ignore = ["budget", "invalid-spec"]\n'

@@ -109,7 +109,8 @@ def test_what_fits_is_quantized_with_its_counts_and_nearly_its_outputs(data, kin
         *kind, "float32", Calibration("random", 1, method), in_graph=in_graph and kind[0] == "int8"
     )
     with suppress(Refused):  # a network of which nothing can be quantized
-        graph, weights, counts, *_, eight = prepare(spec, Request(precision=kind[0], quantizing=how))
+        prepared = prepare(spec, Request(precision=kind[0], quantizing=how))
+        graph, weights, counts, eight = prepared.graph, prepared.weights, prepared.counts, prepared.quantized
         file = OnnxFile(graph, weights, WriterOptions())
         model = b"".join(file.chunks())
         assert model == b"".join(OnnxFile(graph, weights, WriterOptions()).chunks())

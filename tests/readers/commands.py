@@ -12,6 +12,7 @@ import resnet_gen.cli
 from resnet_gen.engine.evaluation.class_names import read_class_names
 from resnet_gen.engine.evaluation.labelled_images import BrokenImage, ReadImage
 from resnet_gen.engine.evaluation.sources import open_labelled_images
+from resnet_gen.engine.file_serving import ImageForm
 from resnet_gen.engine.image import read_image
 from resnet_gen.language.spec import Input
 from resnet_gen.problems import Refused
@@ -64,7 +65,7 @@ def _calibrate(path):
 
 def _look_at_labels(path):
     images = open_labelled_images(str(path))
-    for image in islice(images.walk([PIXELS]), 8):
+    for image in islice(images.walk([ImageForm(PIXELS)]), 8):
         assert isinstance(image, (ReadImage, BrokenImage))
 
 
