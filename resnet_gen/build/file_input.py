@@ -19,9 +19,10 @@ from resnet_gen.graph.surrounding_terms import list_differences
 from resnet_gen.graph.surroundings import NOTHING_AROUND, PixelInput, Surroundings
 from resnet_gen.language.load import Loaded
 from resnet_gen.language.lower import lower
-from resnet_gen.language.serve import Label, Serve
+from resnet_gen.language.serve import find_spec_labels
 from resnet_gen.language.served_outputs import find_surroundings, with_served_maps
 from resnet_gen.language.spec import Input
+from resnet_gen.onnx.class_labels import read_class_labels
 from resnet_gen.onnx.metadata_keys import LABELS_KEY, SERVE_KEY, SPEC_KEY, WRAP_KEY
 from resnet_gen.problems import Refused, refuse, shorten
 from resnet_gen.system.files import SMALL
@@ -114,32 +115,14 @@ def _is_possible(pixels: PixelInput) -> bool:
 
 
 def _read_labels(session: Runner) -> tuple[str, ...]:
-    """What a file's classes are called: as `wrap` wrote it, else as the spec says; refuses what is no list of names."""
-    text = session.metadata.get(LABELS_KEY)
+    """What a file's classes are called, or an engine's by its manifest; refuses what is no list of names."""
+    path = Path(session.where)
     try:
-        if text is None:
-            return _read_spec_labels(session)
-        if len(text) > SMALL:
-            raise ValueError
-        return _LABELS.validate_json(text)
+        if path.suffix == ENGINE and LABELS_KEY not in session.metadata:
+            return find_spec_labels(_read_manifest(path).get("spec", {}).get("resolved", {}))
+        return read_class_labels(session.metadata)
     except (ValueError, KeyError, TypeError, RecursionError):
         raise refuse("what it says of its classes cannot be read", session.where, _AGAIN) from None
-
-
-def _read_spec_labels(session: Runner) -> tuple[str, ...]:
-    path = Path(session.where)
-    if path.suffix == ENGINE:
-        spec: Any = _read_manifest(path).get("spec", {}).get("resolved", {})
-    else:
-        text = session.metadata.get(SPEC_KEY, "{}")
-        if len(text) > SMALL:
-            raise ValueError
-        spec = json.loads(text)
-    serve = spec.get("serve") if isinstance(spec, dict) else None
-    return (Serve.model_validate_json(json.dumps(serve)).labels or ()) if serve else ()
-
-
-_LABELS = TypeAdapter(tuple[Label, ...])
 
 
 def _assume_pixels(session: Runner) -> PixelInput | None:

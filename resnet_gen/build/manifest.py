@@ -19,7 +19,7 @@ from resnet_gen.language.load import Loaded
 from resnet_gen.ops.serving import name_sides
 from resnet_gen.problems import refuse
 from resnet_gen.system.digest import digest_file
-from resnet_gen.system.files import open_regular_file, read_regular_file
+from resnet_gen.system.files import open_regular_file, read_regular_file, why_unread
 from resnet_gen.weights.downloads.names import WeightsFile
 
 REPLACE_HINT = "pass --force to replace it, or choose another folder with -o"
@@ -35,11 +35,18 @@ def file_name(network: str) -> str:
 
 
 def weights_entry(found: WeightsFile | None, seed: int) -> dict[str, Any]:
-    """Where weights come from: a file by its name and hash, and by what it is published as, else a seed."""
+    """Where weights come from: a file by its name and hash, and by what it is published as, else a seed.
+
+    Raises `Refused` for a file that cannot be read.
+    """
     if found is None:
         return {"source": "seed", "seed": seed}
     published = {"published": found.origin} if found.origin else {}
-    return {"source": "file", "file": found.path.name, "sha256": digest_file(found.path), **published}
+    try:
+        digest = digest_file(found.path)
+    except OSError as error:
+        raise refuse(why_unread(error), str(found.path)) from None
+    return {"source": "file", "file": found.path.name, "sha256": digest, **published}
 
 
 class NetworkShapes(NamedTuple):

@@ -101,7 +101,9 @@ def _list_notes(found: Evaluation) -> list[str]:
             words = f"scores of {several(each.accuracy.unfinite, 'image')} are not finite, which count as wrong"
             notes.append(f"{each.model}: {words}")
     if found.agreement and found.agreement.decibels is None:
-        notes.append("signal to noise is not measured: the models output scores of different numbers of classes")
+        alike = len({each.accuracy.outputs for each in found.models}) == 1
+        why = "one outputs probabilities, the other does not" if alike else "they output different numbers of classes"
+        notes.append(f"signal to noise is not measured of the models: {why}")
     return notes
 
 

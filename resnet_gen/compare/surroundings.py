@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from typing import NamedTuple
 
@@ -23,7 +23,7 @@ from resnet_gen.graph.surrounding_terms import (
 from resnet_gen.graph.surroundings import NOTHING_AROUND, Surroundings
 from resnet_gen.language.spec import Input
 from resnet_gen.ops import Softmax
-from resnet_gen.problems import Loc
+from resnet_gen.problems import Loc, several, visible
 
 
 class SurroundingFault(NamedTuple):
@@ -80,7 +80,7 @@ def list_changes(before: Surroundings, after: Surroundings) -> tuple[KeyChange, 
 def compare_surroundings(before: Side, after: Side) -> tuple[KeyChange, ...]:
     """What two sides, of which one at least is a file, have around one network differently."""
     if before.what == after.what == "onnx" or before.inside or after.inside:
-        return list_changes(before.surroundings, after.surroundings)
+        return (*list_changes(before.surroundings, after.surroundings), *_compare_labels(before.labels, after.labels))
     file, other, swapped = (after, before, False) if after.what == "onnx" else (before, after, True)
     found = find_normalization(file.surroundings.input, file.graph.input.shape[0])
     stated = (other.stated or {}).get("input", {})
@@ -92,6 +92,34 @@ def compare_surroundings(before: Side, after: Side) -> tuple[KeyChange, ...]:
     keys = [("mean", own.mean, found.mean), ("std", own.std, found.std)]
     sides = [(name, list(b), list(a)) if swapped else (name, list(a), list(b)) for name, a, b in keys]
     return tuple(KeyChange(("input", name), a, b) for name, a, b in sides if a != b)
+
+
+def _compare_labels(before: Sequence[str], after: Sequence[str]) -> tuple[KeyChange, ...]:
+    """What classes are called differently: the first of them, of lists as long as each other."""
+    if tuple(before) == tuple(after):
+        return ()
+    if len(before) != len(after):
+        former, latter = (f"of {len(each):,} classes" if each else None for each in (before, after))
+        return (KeyChange(("around", "labels"), former, latter),)
+    index, more = _find_other_label(before, after)
+    return (KeyChange(("around", "labels"), f"class {index}: {before[index]}", f"class {index}: {after[index]}{more}"),)
+
+
+def _find_other_label(one: Sequence[str], other: Sequence[str]) -> tuple[int, str]:
+    """The first class that is called otherwise, and how many more there are."""
+    found = [index for index, pair in enumerate(zip(one, other, strict=True)) if len({*pair}) > 1]
+    return found[0], f", and {len(found) - 1:,} more" if len(found) > 1 else ""
+
+
+def list_label_faults(labels: Sequence[str], stated: Sequence[str]) -> Iterator[SurroundingFault]:
+    """How a file calls its classes otherwise than a spec does, where both say it."""
+    if not labels or not stated or tuple(labels) == tuple(stated):
+        return
+    words = f"has {several(len(labels), 'label')}, the spec {len(stated):,}"
+    if len(labels) == len(stated):
+        index, more = _find_other_label(stated, labels)
+        words = f"calls class {index} '{visible(labels[index])}', the spec '{visible(stated[index])}'{more}"
+    yield SurroundingFault(("serve", "labels"), words)
 
 
 def note_surroundings(before: Side, after: Side) -> list[str]:

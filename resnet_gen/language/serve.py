@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import json
 import re
 from typing import Annotated, Any, Literal, TypeAlias
 
-from pydantic import AfterValidator, BeforeValidator, Field, model_validator
+from pydantic import AfterValidator, BeforeValidator, Field, TypeAdapter, model_validator
 from pydantic_core import PydanticCustomError
 
 from resnet_gen.ops.limits import CLASSES
@@ -81,3 +82,17 @@ class Serve(StrictModel):
     def greatest(self) -> int:
         """The greatest value of a pixel."""
         return self.scale or (255 if self.type == "uint8" else 1)
+
+
+def parse_labels(text: str) -> tuple[str, ...]:
+    """The labels in a JSON list; raises `ValueError` for what is none."""
+    return _LABELS.validate_json(text)
+
+
+_LABELS = TypeAdapter(tuple[Label, ...])
+
+
+def find_spec_labels(resolved: Any) -> tuple[str, ...]:
+    """The labels of a spec as plain data, none where it states none; raises `ValueError` for what no spec says."""
+    serve = resolved.get("serve") if isinstance(resolved, dict) else None
+    return (Serve.model_validate_json(json.dumps(serve)).labels or ()) if serve else ()

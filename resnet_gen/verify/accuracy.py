@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from resnet_gen.build.models import open_request
@@ -17,6 +17,7 @@ from resnet_gen.engine.evaluation.statistics import Proportion
 from resnet_gen.engine.file_serving import ImageForm
 from resnet_gen.language.budgets import AccuracyBudget
 from resnet_gen.language.custom_parts.files import give_notice
+from resnet_gen.language.load import Loaded
 from resnet_gen.ops.precision import Calibration, Precision
 from resnet_gen.problems import Loc, Problem, Refused, Span, refuse
 from resnet_gen.system.links import check_named
@@ -186,4 +187,10 @@ def _open_precision(subject: Subject, each: _Stated, precision: Precision, weigh
     )
     runtime = "openvino" if precision == "bf16" else "onnxruntime"  # which has no convolution in bfloat16
     tuning = Tuning(as_written=eight)
-    return open_request(subject.loaded, resolve_request(wishes), runtime, tuning, subject.loaded.spec.name)
+    loaded = _leave_out_serve(subject.loaded)
+    return open_request(loaded, resolve_request(wishes), runtime, tuning, loaded.spec.name)
+
+
+def _leave_out_serve(loaded: Loaded) -> Loaded:
+    """The network without what a file puts around it: images come as it takes them, and it outputs its scores."""
+    return replace(loaded, spec=loaded.spec.model_copy(update={"serve": None}))

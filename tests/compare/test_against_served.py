@@ -12,6 +12,8 @@ from resnet_gen.build.build import write_model
 from resnet_gen.build.file_input import read_statement
 from resnet_gen.build.request import Request
 from resnet_gen.compare.against.model import compare_model, read_model
+from resnet_gen.compare.difference.sides import load_side, make_side
+from resnet_gen.compare.surroundings import compare_surroundings
 from resnet_gen.graph.counts import count
 from resnet_gen.graph.surrounding_terms import simplify_surroundings
 from resnet_gen.language.load import load
@@ -254,3 +256,33 @@ def test_outputs_in_another_order_are_noticed(tmp_path):
     ((loc, words),) = compare(served("outputs=[embedding, top2]"), tmp_path / "m.onnx")
     assert loc == ("serve", "outputs")
     assert "outputs the best 2 classes, the embedding, where the spec has the embedding, the best 2 classes" in words
+
+
+NAMES = ("a", "b", "c", "d", "e", "f", "g")
+
+
+def with_labels(*names):
+    return served("outputs=[top1]", *([f"labels=[{', '.join(names)}]"] if names else []))
+
+
+def test_labels_in_another_order_are_found(tmp_path):
+    """All else is the same to the bit: whoever reads the labels takes classes for others."""
+    wanted, path, swapped = with_labels(*NAMES), tmp_path / "n.onnx", tmp_path / "swapped.onnx"
+    write_model(wanted, Request(), path)
+    write_model(with_labels(*NAMES[:5], "g", "f"), Request(), swapped)
+    assert compare(wanted, path) == []
+    words = f"{swapped}: calls class 5 'g', the spec 'f', and 1 more"
+    assert compare(wanted, swapped) == [(("serve", "labels"), words)]
+    sides = [load_side(str(each)) for each in (path, swapped)]
+    (change,) = compare_surroundings(*sides)
+    assert (change.key, change.before, change.after) == ("around.labels", "class 5: f", "class 5: g, and 1 more")
+    assert compare_surroundings(sides[0], sides[0]) == ()
+
+
+def test_labels_that_a_file_does_not_state_are_said_not_to_be_compared(tmp_path):
+    path = tmp_path / "n.onnx"
+    write_model(with_labels(), Request(), path)
+    found = compare_model(path, read_model(path), None, subject_of(with_labels(*NAMES)))
+    assert (found.surroundings, "labels" in found.left) == ((), True)
+    (change,) = compare_surroundings(load_side(str(path)), make_side("s", "spec", with_labels(*NAMES)))
+    assert (change.key, change.before, change.after) == ("around.labels", None, "of 7 classes")

@@ -142,5 +142,6 @@ def test_nothing_but_broken_images_is_refused(pictures):
 def test_large_images_come_in_small_batches(images, monkeypatch):
     monkeypatch.setattr("resnet_gen.engine.evaluation.evaluation._MOST_VALUES", 5 * 12)
     model = echo()
-    evaluate_models([model], images, EvaluationEffort(8))
+    found = evaluate_models([model], images, EvaluationEffort(8))
     assert model.runner.seen == [5, 5, 5, 5, 3]
+    assert found.batch == 5

@@ -145,3 +145,24 @@ def test_a_model_agrees_with_itself(answers):
 def test_scores_of_other_classes_have_no_signal_to_noise(answers):
     labels, first, second = answers
     assert compared(first, np.pad(second, ((0, 0), (0, 1))), labels).decibels is None
+
+
+def softmax(scores):
+    powers = np.exp(scores - scores.max(1, keepdims=True))
+    return powers / powers.sum(1, keepdims=True)
+
+
+def test_probabilities_and_logits_have_no_signal_to_noise_of_each_other(answers):
+    """Both rank classes alike, and are other numbers: a ratio of them would look like a network that is broken."""
+    labels, first, _ = answers
+    for pair in ((first, softmax(first)), (softmax(first), first)):
+        found = compared(*pair, labels)
+        assert (found.same.value, found.decibels) == (1.0, None)
+    assert compared(softmax(first), softmax(first).astype(np.float16), labels).decibels > 50
+
+
+def test_an_image_whose_scores_are_not_finite_tells_no_kind(answers):
+    labels, first, _ = answers
+    broken = softmax(first)
+    broken[5] = np.nan
+    assert compared(softmax(first), broken, labels).decibels == -CEILING

@@ -103,6 +103,23 @@ def test_every_precision_is_evaluated(precision, project, cli):
     assert "(digits.npz, 100 of 596 images)" in err
 
 
+@pytest.mark.parametrize(
+    "serve",
+    [
+        "{}", "{outputs: [top3]}", "{type: float32, layout: NCHW}", "{size: any, outputs: [embedding]}",
+        "{layout: NCHW, outputs: [probabilities]}",
+    ],
+)  # fmt: skip
+def test_a_network_that_is_served_is_evaluated_as_the_same_network(serve, project, cli):
+    """Its file normalizes pixels itself, and may output no scores: neither is to make another figure, or none."""
+    path = stated(project, "min: 0.9")
+    text = (project / path).read_text()
+    (project / path).write_text(f"{text}serve: {serve}\n")
+    code, findings, err = found(cli, path, "--evaluate")
+    assert (code, findings) == (0, [])
+    assert "accuracy (fp32): 0.9916 (591 of 596)" in err
+
+
 def test_a_project_s_budget_is_held_for_its_networks(project, cli):
     (project / "net.yaml").write_text("name: net\nextends: resnet8-digits\n")
     budget = 'accuracy = {data = "digits.npz", weights = "w.safetensors", min = 0.995}'

@@ -11,7 +11,7 @@ from resnet_gen.compare.against.matching import FileMatch, match_file
 from resnet_gen.compare.against.ranges import compare_ranges
 from resnet_gen.compare.against.weight_values import WeightComparison, compare_weights
 from resnet_gen.compare.stated_network import read_stated_network
-from resnet_gen.compare.surroundings import list_faults, outputs_alike, settle_graph
+from resnet_gen.compare.surroundings import list_faults, list_label_faults, outputs_alike, settle_graph
 from resnet_gen.graph import Graph, Node
 from resnet_gen.graph.counts import count
 from resnet_gen.graph.matching import drop_invisible
@@ -52,7 +52,9 @@ def compare_model(
         return FileFindings(str(path), layers=(f"{path}: {file.problems[0].message}",), behind=("shapes", "weights"))
     served = read_stated_network(subject.loaded)
     faults = list_faults(file.surroundings, subject.loaded.spec.input, served.surroundings if served else None)
-    around = tuple((fault.loc, f"{path}: {fault.words}") for fault in faults)
+    labels = (subject.loaded.spec.serve.labels if subject.loaded.spec.serve else None) or ()
+    every = (*faults, *list_label_faults(file.labels, labels))
+    around = tuple((fault.loc, f"{path}: {fault.words}") for fault in every)
     inside = served and outputs_alike(served.surroundings, file.surroundings)
     file = file if inside else _settle_outputs(file, subject.graph)
     wanted = served.graph if served and inside else subject.graph
@@ -70,12 +72,17 @@ def compare_model(
     comparison = compare_weights(path, given.path, found, file) if given else WeightComparison("", ())
     ranges = compare_ranges(path, found, file, _resize_images(subject, graph) if weights else None)
     valid, unknown = _check_validity(path)
+    unknown += ["labels"] if labels and not file.labels else []
     return FileFindings(
         str(path),
         words,
         comparison.words,
         ranges.words,
-        (*(() if weights else ("weights",)), *filter(None, [ranges.left]), *unknown),
+        (
+            *(() if weights else ("weights",)),
+            *filter(None, [ranges.left]),
+            *unknown,
+        ),
         layers=(*valid, *ranges.faults),
         shapes=shapes,
         weights=comparison.faults,

@@ -31,7 +31,7 @@ class Side(NamedTuple):
 
     Of a spec, `stated` is everything that it states, resolved. Of a file, `precision` is what it computes in, and
     `unexplained` the names of nodes that are none of our operations. `surroundings` are what stands around the network;
-    of a spec that states any, `inside` is the network as a file of it shows that.
+    of a spec that states any, `inside` is the network as a file of it shows that. `labels` are the classes' names.
     """
 
     given: str
@@ -42,6 +42,7 @@ class Side(NamedTuple):
     unexplained: tuple[str, ...] = ()
     surroundings: Surroundings = NOTHING_AROUND
     inside: Graph | None = None
+    labels: tuple[str, ...] = ()
 
 
 def load_side(given: str, settings: Sequence[str] = ()) -> Side:
@@ -84,7 +85,8 @@ def make_side(given: str, what: OperandKind, loaded: Loaded) -> Side:
     everything = {**resolved_values(loaded), "suppressions": _list_suppressions(loaded), "devices": measures}
     served = read_stated_network(loaded)
     around, inside = served or (NOTHING_AROUND, None)
-    found = Side(given, what, lower(loaded), everything, surroundings=around, inside=inside)
+    labels = (loaded.spec.serve.labels if loaded.spec.serve else None) or ()
+    found = Side(given, what, lower(loaded), everything, surroundings=around, inside=inside, labels=labels)
     forget_files()  # another revision may define the same parts
     return found
 
@@ -105,4 +107,5 @@ def _load_file(given: str, revision: Revision | None) -> Side:
 
     found = read(Path(given), partial=True)
     unexplained = tuple(node.name for node in found.graph.nodes if isinstance(node.op, Opaque))
-    return Side(given, "onnx", found.graph, None, found.precision, unexplained, found.surroundings)
+    around, labels = found.surroundings, found.labels
+    return Side(given, "onnx", found.graph, None, found.precision, unexplained, around, labels=labels)

@@ -6,6 +6,8 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
+import numpy as np
+
 from resnet_gen.engine.evaluation.labelled_images import Labels
 from resnet_gen.engine.evaluation.statistics import Proportion, mcnemar
 from resnet_gen.engine.signal_power import SignalPower
@@ -33,7 +35,8 @@ class Change(NamedTuple):
 class Agreement:
     """How two models compare; `changes` are the first few, those that were lost before the others.
 
-    `decibels` is the signal of the first's scores to the difference of the second's; None for other numbers of classes.
+    `decibels` is the signal of the first's scores to the difference of the second's; None for other numbers of classes,
+    and where one's are probabilities and the other's are not.
     """
 
     same: Proportion
@@ -64,7 +67,7 @@ class Comparer:
     def add(self, scores: Sequence[Array], predicted: Sequence[Labels], labels: Labels, names: Iterable[str]) -> None:
         """Take in what both say of the same images."""
         first, second = predicted
-        if scores[0].shape != scores[1].shape:
+        if scores[0].shape != scores[1].shape or _are_of_two_kinds(*scores):
             self._power = None
         elif self._power:
             self._power.add(*scores)
@@ -86,3 +89,17 @@ class Comparer:
         same = Proportion(self._images - lost - gained - other, self._images)
         decibels = self._power.decibels if self._power else None
         return Agreement(same, self._both, lost, gained, other, decibels, tuple(listed[: self.most]))
+
+
+def _are_of_two_kinds(first: Array, second: Array) -> bool:
+    """Whether one has probabilities and the other something else, of the images that both have finite scores of."""
+    finite = np.isfinite(first).all(axis=1) & np.isfinite(second).all(axis=1)
+    return bool(finite.any()) and _are_probabilities(first[finite]) != _are_probabilities(second[finite])
+
+
+def _are_probabilities(scores: Array) -> bool:
+    return bool((scores >= 0).all() and (np.abs(scores.sum(axis=1) - 1) < _SUM).all())
+
+
+_SUM = 0.02
+"""How far a sum of probabilities may be from 1: in bfloat16 each has 8 bits."""

@@ -143,7 +143,8 @@ def evaluate_models(
     progress: EvaluationProgress | None = None,
 ) -> Evaluation:
     """Run one or two models on labelled images; raises `Refused` for images and models that do not fit."""
-    reader = _ImageReader(images, models, effort._replace(batch=_limit_batch(models, effort.batch)))
+    effort = effort._replace(batch=_limit_batch(models, effort.batch))
+    reader = _ImageReader(images, models, effort)
     scorers, tallies = [Scorer(model) for model in models], list[Tally]()
     comparer = Comparer(effort.changes) if len(models) > 1 else None
     for batch in reader.batches():

@@ -11,6 +11,7 @@ import onnx
 from onnx import GraphProto, ModelProto
 
 from resnet_gen.graph import MAX_ELEMENTS, Value
+from resnet_gen.onnx.class_labels import read_class_labels
 from resnet_gen.onnx.reading.constants import DTYPES, FileConstant, tensor_constant
 from resnet_gen.onnx.reading.custom_domains import OWN
 from resnet_gen.onnx.reading.model_outline import Outline
@@ -102,6 +103,13 @@ class FileHeader:
         found = [entry.value for entry in self._model.metadata_props if entry.key == SIZE_KEY]
         match = re.fullmatch(r"([1-9][0-9]{0,4})x([1-9][0-9]{0,4})", found[0], re.ASCII) if len(found) == 1 else None
         return [int(match[1]), int(match[2])] if match else [None, None]
+
+    def labels(self) -> tuple[str, ...]:
+        """What its metadata call the classes; none where they say nothing that can be read."""
+        try:
+            return read_class_labels({entry.key: entry.value for entry in self._model.metadata_props})
+        except ValueError:
+            return ()
 
     def outputs(self, given: str) -> list[str]:
         """The names of the outputs."""

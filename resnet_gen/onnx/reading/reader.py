@@ -80,7 +80,7 @@ class ModelReader:
         around = self._settle_surroundings(found.graph)
         if around is None:
             return ModelReader(self._path, partial=self._partial, look_inside=False).read()
-        return replace(found, surroundings=around)
+        return replace(found, surroundings=around, labels=self._header.labels())
 
     def _settle_surroundings(self, graph: Graph) -> Surroundings | None:
         """What is around the graph, once its outputs are known; None for what is of other outputs than they are."""
