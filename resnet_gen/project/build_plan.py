@@ -26,6 +26,7 @@ from resnet_gen.project.project_file import Project
 from resnet_gen.quantization.calibration.images import RANDOM
 from resnet_gen.speed.targets import is_file_of_device
 from resnet_gen.system.links import check_named, shown_path
+from resnet_gen.weights.downloads.names import LIBRARIES
 
 _LONGEST_SETTINGS = 10_000
 _LONGEST_PATH, _LONGEST_NAME = 1_000, 200
@@ -276,6 +277,13 @@ class _TablePlan:
         check_named(full, self.project.path, where, f"builds.{self.name}.{key}: '{shorten(path)}'")
         return shown_path(full)
 
+    def _check_file(self, weights: str) -> None:
+        """Refuse the name of published weights, unless a file is called so: nothing is fetched for a project."""
+        if weights.partition(":")[0] in LIBRARIES and ":" in weights and not (self.project.folder / weights).exists():
+            words = f"builds.{self.name}.weights: there is no file '{shorten(weights)}', and a project fetches nothing"
+            hint = "fetch and write it once: resnet-gen weights convert SPEC NAME -o FILE"
+            raise refuse(words, self._find("weights"), hint)
+
     def _place_one(self, one: PlannedBuild) -> PlannedBuild:
         """With its folder and its weights."""
         names = {"build": self.name, "spec": one.name if one.loaded else "?", "device": one.device,
@@ -285,6 +293,7 @@ class _TablePlan:
         wishes = one.wishes
         if one.loaded and self.table.weights:
             weights = self._fill("weights", self.table.weights, names)
+            self._check_file(weights)
             wishes = {**wishes, "weights": self._check_path(weights, self._find("weights"), "weights")}
         return replace(one, folder=Path(shown_path(self.project.folder / folder)), wishes=wishes)
 

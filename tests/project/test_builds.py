@@ -355,6 +355,12 @@ def test_what_is_served_is_one_more_axis(project, cli):
     assert cli("check-engine")[0] == 0
 
 
+def test_a_file_may_be_called_as_published_weights_are(project):
+    write("hf:net.npz", "")
+    (one,) = plans('[builds.b]\nspecs = ["nets/net.yaml"]\nweights = "hf:net.npz"\n')
+    assert one.wishes["weights"] == "hf:net.npz"
+
+
 def test_one_table_says_what_is_served_and_folders_need_no_name(project):
     (one,) = plans('[builds.b]\nspecs = ["nets/net.yaml"]\nserve = {layout = "NCHW"}\n')
     assert one.loaded.spec.serve.layout == "NCHW"
@@ -373,6 +379,8 @@ def test_one_table_says_what_is_served_and_folders_need_no_name(project):
         ('serve = {order = "GBR"}', "serve.order"),
         ('serve = {name = "../x"}', "serve.name"),
         ("serve = []", "serve"),
+        ('weights = "torchvision:IMAGENET1K_V2"', "a project fetches nothing"),
+        ('weights = "hf:{spec}/x@main"', "there is no file 'hf:net/x@main'"),
         ('engine = {optimization_level = 2}', "means nothing for target 'onnx'"),
         ('engine = {optimization_level = 20}', "engine.optimization_level"),
     ],
