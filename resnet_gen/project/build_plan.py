@@ -17,6 +17,7 @@ from resnet_gen.build.build import locate_model
 from resnet_gen.build.manifest import file_name
 from resnet_gen.build.request import Request
 from resnet_gen.language.load import Loaded, load
+from resnet_gen.language.source import SETTING
 from resnet_gen.language.yaml_writer import UnwrittenError, dump_inline
 from resnet_gen.problems import Loc, Problem, Refused, Span, refuse, shorten, suggest
 from resnet_gen.project.build_table import MOST_BUILDS, BuildTable
@@ -25,6 +26,7 @@ from resnet_gen.project.project_file import Project
 from resnet_gen.quantization.calibration.images import RANDOM
 from resnet_gen.speed.targets import is_file_of_device
 from resnet_gen.system.links import check_named, shown_path
+from resnet_gen.weights.downloads.names import LIBRARIES
 
 _LONGEST_SETTINGS = 10_000
 _LONGEST_PATH, _LONGEST_NAME = 1_000, 200
@@ -62,6 +64,14 @@ class PlannedBuild:
     def request(self) -> Request:
         """What is asked of `build`; raises `Refused`."""
         return make_request(self.wishes)
+
+    def locate(self, problem: Problem) -> Problem:
+        """What is wrong with it in the words of its table and at its place, where no file but the project's says it."""
+        where = problem.where
+        if where is not None and not (isinstance(where, Span) and where.document.name == SETTING):
+            return problem
+        message, hint = spell_keys(problem.message, one=True), problem.hint and spell_keys(problem.hint)
+        return replace(problem, message=f"builds.{self.build}: {message}", where=self.where or where, hint=hint)
 
     def manifest(self) -> Path:
         """Where its manifest lies, or would."""
@@ -267,6 +277,13 @@ class _TablePlan:
         check_named(full, self.project.path, where, f"builds.{self.name}.{key}: '{shorten(path)}'")
         return shown_path(full)
 
+    def _check_file(self, weights: str) -> None:
+        """Refuse the name of published weights, unless a file is called so: nothing is fetched for a project."""
+        if weights.partition(":")[0] in LIBRARIES and ":" in weights and not (self.project.folder / weights).exists():
+            words = f"builds.{self.name}.weights: there is no file '{shorten(weights)}', and a project fetches nothing"
+            hint = "fetch and write it once: resnet-gen weights convert SPEC NAME -o FILE"
+            raise refuse(words, self._find("weights"), hint)
+
     def _place_one(self, one: PlannedBuild) -> PlannedBuild:
         """With its folder and its weights."""
         names = {"build": self.name, "spec": one.name if one.loaded else "?", "device": one.device,
@@ -276,6 +293,7 @@ class _TablePlan:
         wishes = one.wishes
         if one.loaded and self.table.weights:
             weights = self._fill("weights", self.table.weights, names)
+            self._check_file(weights)
             wishes = {**wishes, "weights": self._check_path(weights, self._find("weights"), "weights")}
         return replace(one, folder=Path(shown_path(self.project.folder / folder)), wishes=wishes)
 
@@ -298,7 +316,7 @@ class _TablePlan:
         if not inside:
             words = f"builds.{self.name}.folder: '{shorten(folder)}' leads out of the project's folder"
             raise refuse(words, self._find("folder"), "write a path below this file, without '..'")
-        if len(folder) > _LONGEST_PATH or max(map(len, steps)) > _LONGEST_NAME:
+        if len(folder) > _LONGEST_PATH or max(map(len, steps), default=0) > _LONGEST_NAME:
             raise refuse(f"builds.{self.name}.folder: too long a path", self._find("folder"), "write a shorter one")
         if ".git" in (step.lower().rstrip(". ") for step in steps):
             raise refuse(f"builds.{self.name}.folder: '.git' is git's", self._find("folder"), "take another folder")
@@ -307,7 +325,7 @@ class _TablePlan:
         """What is wrong with wishes, in the words of the table and at the key that it is about."""
         message, hint = spell_keys(problem.message, one=True), problem.hint and spell_keys(problem.hint)
         key = find_key(problem.message)
-        steps: tuple[str | int, ...] = (key,) if key else ()
+        steps: tuple[str | int, ...] = tuple(key.split(".")) if key else ()
         if key.removesuffix("s") in chosen:
             steps = (key, chosen[key.removesuffix("s")])
         return Problem(f"builds.{self.name}: {message}", self._find(*steps), hint)

@@ -15,7 +15,7 @@ from resnet_gen.build.manifest import is_as_built
 from resnet_gen.build.manifest_schema import FileManifest, read_manifest
 from resnet_gen.engine.machine import installed_version
 from resnet_gen.language.load import load
-from resnet_gen.problems import Problem, Refused, refuse
+from resnet_gen.problems import Document, Problem, Refused, Span, refuse
 from resnet_gen.project.build_inputs import digest_inputs
 from resnet_gen.project.build_plan import PlannedBuild
 from resnet_gen.system.digest import digest_file
@@ -86,13 +86,15 @@ class BuildOrder(NamedTuple):
         """It as JSON has it, for another process, which reads the spec itself."""
         plan = self.plan
         names = ("build", "spec", "settings", "wishes", "device", "precision", "target")
-        return {**{name: getattr(plan, name) for name in names}, "folder": str(plan.folder), "mode": self.mode}
+        told = {name: getattr(plan, name) for name in names}
+        return {**told, "folder": str(plan.folder), "where": _dump_place(plan.where), "mode": self.mode}
 
     @classmethod
     def parse(cls, data: Mapping[str, Any]) -> BuildOrder:
         """It from what `dump` returned; raises `Refused` for a spec that cannot be read any more."""
         settings = tuple(data["settings"])
-        given = {**data, "settings": settings, "folder": Path(data["folder"])}
+        where = _parse_place(data["where"])
+        given = {**data, "settings": settings, "folder": Path(data["folder"]), "where": where}
         mode = BuildMode(*given.pop("mode"))
         return cls(PlannedBuild(**given, loaded=load(data["spec"], settings)), mode)
 
@@ -116,6 +118,18 @@ class BuildOrder(NamedTuple):
             return None
         row = self._replace(mode=BuildMode(list_only=True)).perform()
         return row if row.status == "unchanged" else None
+
+
+def _dump_place(where: Span | None) -> list[Any] | None:
+    """A place as JSON has it, with the one line that it is in."""
+    return where and [where.document.name, where.document.line(where.line), *where[1:]]
+
+
+def _parse_place(data: Sequence[Any] | None) -> Span | None:
+    if data is None:
+        return None
+    name, text, line, column, end = data
+    return Span(Document(name, "\n" * line + text), line, column, end)
 
 
 def run_builds(
@@ -170,7 +184,7 @@ def _hold_folders(orders: Sequence[BuildOrder]) -> Iterator[None]:
 
 def refuse_row(plan: PlannedBuild, problems: Sequence[Problem]) -> BuildRow:
     """The row of a build that cannot be."""
-    row = _make_row(plan, "refused")
+    row, problems = _make_row(plan, "refused"), [plan.locate(problem) for problem in problems]
     return row._replace(reason=problems[0].message, report="\n".join(map(str, problems)))
 
 

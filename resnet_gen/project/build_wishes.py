@@ -74,7 +74,13 @@ _KEYS = {
     "--calibration-method": "calibration",
     "--percentile": "calibration",
     "--no-compare": "compare",
-    **dict.fromkeys((option.option for option in OPTIONS.values()), "engine"),
+    "--any-size": "serve.size",
+    "--channel-order": "serve.order",
+    "--labels": "serve.labels",
+    "--layout": "serve.layout",
+    "--serve-outputs": "serve.outputs",
+    "--serve-type": "serve.type",
+    **{option.option: f"engine.{key}" for key, option in OPTIONS.items()},
 }
 """What options, and so messages about wishes, are called in a table; others are called the same."""
 

@@ -73,6 +73,39 @@ def plans(text):
 # --- building ---------------------------------------------------------------
 
 
+def test_a_folder_may_be_the_project_s_own(project, cli):
+    write("resnet-gen.toml", '[builds.here]\nspecs = ["nets/*.yaml"]\nfolder = "."\n')
+    assert cli("build")[0] == 0
+    assert Path("net.onnx").is_file()
+    assert "unchanged" in cli("build")[1]
+
+
+REFUSED_LATE = {
+    'serve = {labels = "names.txt"}': ("serve.labels: 1 label for 3 classes", "one label a class"),
+    'devices = ["jetson-nano"]\nserve = {}': ("serve.type: TensorRT 8.2.1 takes no bytes", "serve.type float32"),
+    'devices = ["h100"]\nengine = {dla_core = 0}': ("engine.dla_core: h100 has no DLA", ""),
+    "opset = 12": ("opset 12 cannot be written", "choose"),
+}
+"""What only a build refuses: the message and its hint, in the words of a table."""
+
+
+@pytest.mark.parametrize("line", REFUSED_LATE)
+def test_what_a_build_refuses_is_said_at_its_table(project, cli, line):
+    said, hint = REFUSED_LATE[line]
+    write("names.txt", "cat\n")
+    table = f'[builds.NAME]\nspecs = ["nets/*.yaml"]\nfolder = "NAME/{{spec}}"\n{line}\n'
+    write("resnet-gen.toml", table.replace("NAME", "a") + table.replace("NAME", "b"))
+    jobs = "2" if "opset" in line else "1"  # another process, which says the same
+    code, _, err = cli("build", "-j", jobs)
+    second = 5 + line.count("\n")
+    assert code == 2
+    for place, name in (("1:2", "a"), (f"{second}:2", "b")):
+        assert f"resnet-gen.toml:{place}: error: builds.{name}: {said}" in err
+        assert f"| [builds.{name}]" in err
+    assert f"hint: {hint}" in err or not hint
+    assert "--" not in err.replace("---", "")
+
+
 def test_everything_is_built_where_the_project_says_and_onnx_runtime_runs_it(project, cli):
     write("nets/other.yaml", NET.replace("name: net", "name: other"))
     code, out, said = cli("build")
@@ -322,6 +355,12 @@ def test_what_is_served_is_one_more_axis(project, cli):
     assert cli("check-engine")[0] == 0
 
 
+def test_a_file_may_be_called_as_published_weights_are(project):
+    write("hf:net.npz", "")
+    (one,) = plans('[builds.b]\nspecs = ["nets/net.yaml"]\nweights = "hf:net.npz"\n')
+    assert one.wishes["weights"] == "hf:net.npz"
+
+
 def test_one_table_says_what_is_served_and_folders_need_no_name(project):
     (one,) = plans('[builds.b]\nspecs = ["nets/net.yaml"]\nserve = {layout = "NCHW"}\n')
     assert one.loaded.spec.serve.layout == "NCHW"
@@ -340,6 +379,8 @@ def test_one_table_says_what_is_served_and_folders_need_no_name(project):
         ('serve = {order = "GBR"}', "serve.order"),
         ('serve = {name = "../x"}', "serve.name"),
         ("serve = []", "serve"),
+        ('weights = "torchvision:IMAGENET1K_V2"', "a project fetches nothing"),
+        ('weights = "hf:{spec}/x@main"', "there is no file 'hf:net/x@main'"),
         ('engine = {optimization_level = 2}', "means nothing for target 'onnx'"),
         ('engine = {optimization_level = 20}', "engine.optimization_level"),
     ],
