@@ -122,7 +122,9 @@ def _read_labels(session: Runner) -> tuple[str, ...]:
             return find_spec_labels(_read_manifest(path).get("spec", {}).get("resolved", {}))
         return read_class_labels(session.metadata)
     except (ValueError, KeyError, TypeError, RecursionError):
-        raise refuse("what it says of its classes cannot be read", session.where, _AGAIN) from None
+        by_spec = LABELS_KEY not in session.metadata and path.suffix != ENGINE
+        what = "the spec in its metadata" if by_spec else "what it says of its classes"
+        raise refuse(f"{what} cannot be read", session.where, _AGAIN) from None
 
 
 def _assume_pixels(session: Runner) -> PixelInput | None:
