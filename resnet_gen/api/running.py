@@ -163,14 +163,13 @@ def bench(
     from resnet_gen.speed.benchmark import Effort
 
     check_within("batch", batch, *MEASURED_BATCHES)
-    check_within("repeat", repeat, *REPEATS)
     check_within("seed", seed, *SEEDS)
     _check_effort(seconds, repeat)
     models = [(model, runtime), *([(against, against_runtime)] if against is not None else [])]
     tunings = _ask_for_graphs(models, resolve_tunings([by for _, by in models], precision_hint), cuda_graphs)
     sources = choose_sources([one for one, _ in models], ModelSource((), resolve_weights(weights), seed, fold))
-    each_model = zip(models, sources, tunings, strict=True)
-    runners = choose_runners([open_model(one, made, by, batch or 1, own) for (one, by), made, own in each_model])
+    each = zip(models, sources, tunings, strict=True)
+    runners = choose_runners([open_model(one, made, by, batch or 1, own) for (one, by), made, own in each])
     result = _measure_models(runners, batch, seed, Effort(seconds, repeat))
     for runner, own in zip(runners, tunings, strict=True):
         warn_of_numerics(runner, own)
@@ -203,6 +202,7 @@ def _measure_models(runners: Sequence[Runner], batch: int | None, seed: int, eff
 
 
 def _check_effort(seconds: float | None, repeat: int | None) -> None:
+    check_within("repeat", repeat, *REPEATS)
     shortest, longest = SECONDS
     timed = isinstance(seconds, (int, float)) and shortest <= seconds <= longest
     if not timed and (seconds is not None or repeat is None):
