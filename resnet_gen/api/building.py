@@ -26,6 +26,7 @@ from resnet_gen.engine.names import ENGINE
 from resnet_gen.language.load import Loaded, with_settings
 from resnet_gen.ops.limits import BATCHES, OPSETS
 from resnet_gen.ops.precision import COMPUTE, PLACEMENTS, PRECISIONS, Calibration, Float, Placement, Precision
+from resnet_gen.problems import refuse
 from resnet_gen.weights.downloads.names import list_local_files
 from resnet_gen.weights.seeds import SEEDS
 
@@ -242,6 +243,8 @@ def build(
 
 def _resolve_served(spec: Network, serve: Mapping[str, object] | None) -> Loaded:
     """The spec, with what is to be served laid over it; raises `Refused`."""
+    if not isinstance(serve, Mapping | None):
+        raise refuse("serve: a mapping of its keys is wanted", hint="serve={} takes all defaults")
     loaded = resolve_spec(spec)
     return loaded if serve is None else with_settings(loaded, setting_texts({"serve": dict(serve)}))
 

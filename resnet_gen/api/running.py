@@ -163,13 +163,13 @@ def bench(
     from resnet_gen.speed.benchmark import Effort
 
     check_within("batch", batch, *MEASURED_BATCHES)
-    check_within("repeat", repeat, *REPEATS)
     check_within("seed", seed, *SEEDS)
     _check_effort(seconds, repeat)
     models = [(model, runtime), *([(against, against_runtime)] if against is not None else [])]
     tunings = _ask_for_graphs(models, resolve_tunings([by for _, by in models], precision_hint), cuda_graphs)
-    source, pairs = ModelSource((), resolve_weights(weights), seed, fold), zip(models, tunings, strict=True)
-    runners = choose_runners([open_model(one, source, by, batch or 1, own) for (one, by), own in pairs])
+    sources = choose_sources([one for one, _ in models], ModelSource((), resolve_weights(weights), seed, fold))
+    each = zip(models, sources, tunings, strict=True)
+    runners = choose_runners([open_model(one, made, by, batch or 1, own) for (one, by), made, own in each])
     result = _measure_models(runners, batch, seed, Effort(seconds, repeat))
     for runner, own in zip(runners, tunings, strict=True):
         warn_of_numerics(runner, own)
@@ -202,6 +202,7 @@ def _measure_models(runners: Sequence[Runner], batch: int | None, seed: int, eff
 
 
 def _check_effort(seconds: float | None, repeat: int | None) -> None:
+    check_within("repeat", repeat, *REPEATS)
     shortest, longest = SECONDS
     timed = isinstance(seconds, (int, float)) and shortest <= seconds <= longest
     if not timed and (seconds is not None or repeat is None):
@@ -305,6 +306,14 @@ def load_target(device: Device) -> Target:
         ('7.5', 16.0, ('fp32', 'fp16', 'int8'))
     """
     return resolve_target(device)
+
+
+def choose_sources(named: Sequence[Network], source: ModelSource) -> list[ModelSource]:
+    """How each becomes a model: what is set for specs is not for a file beside one, and is refused of files alone."""
+    from resnet_gen.build.models import ModelSource, is_model_file
+
+    files = [not isinstance(each, Loaded) and is_model_file(name_of(each)) for each in named]
+    return [ModelSource() if of_file and not all(files) else source for of_file in files]
 
 
 def open_model(

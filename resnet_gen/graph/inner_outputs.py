@@ -40,6 +40,18 @@ def drop_embeddings(graph: Graph, around: Surroundings) -> Graph:
     return (outputs and _keep(graph, outputs)) or _end_in_maps(graph, {*named.values()} - {*outputs})
 
 
+def order_outputs(graph: Graph, around: Surroundings) -> Graph:
+    """A file's network with its outputs in the order in which they are made, as a spec has them.
+
+    Their own order is that of what is around the network, which `serve` states where pixels are taken.
+    """
+    if around.input is None:
+        return graph
+    places = {node.output: index for index, node in enumerate(graph.nodes)}
+    outputs = sorted(graph.outputs, key=lambda value: places.get(value, -1))
+    return replace(graph, outputs=tuple(outputs)) if all(value in places for value in outputs) else graph
+
+
 def _end_in_maps(graph: Graph, vectors: Collection[Value]) -> Graph:
     """The graph with outputs before they are averaged, where that is what makes these vectors."""
     makers = {node.output: node for node in graph.nodes}

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from resnet_gen.graph import Graph
-from resnet_gen.graph.inner_outputs import drop_embeddings
+from resnet_gen.graph.inner_outputs import drop_embeddings, order_outputs
 from resnet_gen.graph.repeated_relus import without_repeated_relus
 from resnet_gen.infer.checkpoints import recognition
 from resnet_gen.infer.file_weights import TransferredWeights
@@ -128,7 +128,7 @@ def recover_from_graph(
     """The specification of an ONNX file that `read_graph` has read, as `recover_spec` returns it."""
     file = opened.path
     given = opened.graph
-    opened = replace(opened, graph=drop_embeddings(given, opened.surroundings))
+    opened = replace(opened, graph=order_outputs(drop_embeddings(given, opened.surroundings), opened.surroundings))
     found, opened = _explain_graph(opened, name, norms)
     if isinstance(found, UnexplainedGraph):
         return explain_refusal(found, opened.graph, str(file), why)

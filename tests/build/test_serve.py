@@ -11,6 +11,7 @@ from PIL import Image
 from scipy.special import softmax
 from sklearn.datasets import load_sample_images
 
+import resnet_gen
 from resnet_gen.build.build import build, model_bytes
 from resnet_gen.build.passes import prepare
 from resnet_gen.build.request import BuildBatch, Request
@@ -378,3 +379,9 @@ def test_a_fixed_batch_is_that_of_every_tensor():
     model = onnx.load_from_string(model_bytes(spec(f"outputs={SERVED}"), request))
     for value in (*model.graph.input, *model.graph.output):
         assert value.type.tensor_type.shape.dim[0].dim_value == 2
+
+
+@pytest.mark.parametrize("serve", [True, "yes", ["top5"]])
+def test_from_python_serve_is_a_mapping(serve):
+    with pytest.raises(Refused, match="serve: a mapping of its keys is wanted"):
+        resnet_gen.emit_onnx("resnet8-digits", serve=serve)

@@ -19,6 +19,7 @@ from resnet_gen.engine.evaluation.statistics import Proportion
 from resnet_gen.engine.evaluation.tally import Tally
 from resnet_gen.engine.image import read_image
 from resnet_gen.language.spec import Input
+from resnet_gen.problems import Refused
 from tests.accuracy.digits import SPEC, every_third, raw, split
 from tests.accuracy.measured import VARIANTS, WEIGHTS, emitted, scores
 from tests.accuracy.test_accuracy import CORRECT
@@ -104,6 +105,16 @@ def test_from_python_the_figures_are_the_same(data, files, cli):
     same = resnet_gen.evaluate(files[0], data / "val.npz", limit=60)
     assert same.models[0].accuracy.top1.number == found["models"][0]["top1"]["right"]
     assert len(same.models[0].accuracy.confusions) == len(found["models"][0]["confusion"])
+
+
+def test_from_python_a_file_stands_beside_a_spec_with_its_weights(data, files, cli):
+    """As on the command line, where weights are the specs': a file has its own."""
+    both = resnet_gen.evaluate("resnet8-digits", data / "val.npz", files[0], weights=WEIGHTS, limit=20)
+    assert both.agreement.decibels > 100
+    found = resnet_gen.bench("resnet8-digits", files[0], weights=WEIGHTS, seconds=0.01, repeat=1)
+    assert len(found.timings) == 2
+    with pytest.raises(Refused, match="an ONNX file has its own shape and weights"):
+        resnet_gen.evaluate(files[0], data / "val.npz", files[0], weights=WEIGHTS)
 
 
 def test_a_runtime_alone_makes_a_second_model(data, files, cli):

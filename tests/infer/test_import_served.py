@@ -50,6 +50,13 @@ def test_the_imported_spec_builds_the_same_around(case, tmp_path):
     assert any(line.startswith("serve: ") for line in found.account)
 
 
+def test_maps_may_stand_behind_scores(tmp_path):
+    """Outputs of a network have an order of their own; that of the file is what `serve` says."""
+    found = check(tmp_path / "m.onnx", ("outputs=[logits, top2, stage1]",))
+    assert found.loaded.spec.serve.outputs == ("logits", "top2", "stage1")
+    assert found.loaded.spec.outputs == ("stage1",)
+
+
 @pytest.mark.long
 @pytest.mark.parametrize("case", EVERY, ids="-".join)
 def test_so_it_does_of_every_file(case, tmp_path):
