@@ -428,6 +428,23 @@ class TestCheckpoints:
         found = lower(load(str(tmp_path / "mine.yaml")))
         assert {weight: t.shape for weight, t in found.state().items()} == {w: a.shape for w, a in state.items()}
 
+    @pytest.mark.parametrize(
+        ("name", "before", "settings"), [("resnet18", "encoder.", ["input.channels=1"]), ("seresnet18", "", [])]
+    )
+    def test_a_network_without_its_head(self, cli, tmp_path, name, before, settings):
+        state = state_of(name, "head=none", "reference=null", *settings)
+        given = {before + weight: array for weight, array in state.items()}
+        code, out, err = self.imported(cli, tmp_path, given)
+        assert (code, out.splitlines()[2], out.splitlines()[-1]) == (0, f"extends: {name}", "head: none")
+        assert "names: the file has no head, so the spec has none" in err
+        path = tmp_path / "found.yaml"
+        path.write_text(out, encoding="utf-8")
+        found = lower(load(str(path))).state()
+        assert {weight: t.shape for weight, t in found.items()} == {w: a.shape for w, a in state.items()}
+        del given[f"{before}layer4.1.bn2.bias"]
+        code, _, err = self.imported(cli, tmp_path, given)
+        assert (code, "head" in err) == (1, False)
+
     def test_the_first_tensor_that_does_not_fit_is_named(self, cli, tmp_path):
         state = state_of("resnet18")
         state["layer3.0.conv1.weight"] = np.zeros((256, 128, 5, 5), np.float32)

@@ -56,9 +56,23 @@ def recognize(path: Path, called: str) -> CheckpointMatch | Problem:
         found = _recognize_shapes(without_prefix(prefix, whole), shipped, called, prefix)
         if found:
             return found
-    return _recognize_renamed(whole, shipped, called) or first_missing_tensor(
-        find_nearest(whole, shipped), whole, str(path)
+    return (
+        _recognize_renamed(whole, shipped, called)
+        or _recognize_backbone(whole, shipped, called)
+        or first_missing_tensor(find_nearest(whole, shipped), whole, str(path))
     )
+
+
+def _recognize_backbone(
+    whole: Mapping[str, Shape], shipped: Mapping[str, Loaded], called: str
+) -> CheckpointMatch | None:
+    """The shipped network that a checkpoint without a head is the rest of."""
+    for prefix in prefixes(whole):
+        shapes = without_prefix(prefix, whole)
+        fitting = dict(_match_backbones(shapes, find_schemes(shapes), shipped))
+        if fitting:
+            return _choose_network(fitting, called, prefix)
+    return None
 
 
 def _recognize_renamed(
@@ -138,6 +152,21 @@ def _match_renamed(
                             yield name, resized
 
 
+def _match_backbones(
+    shapes: Mapping[str, Shape], found: list[WeightNames], shipped: Mapping[str, Loaded]
+) -> Iterator[tuple[str, Loaded]]:
+    """The shipped networks that have these names and shapes where their head is left out."""
+    depths = {names.kind: names.depths for names in found}
+    for name, loaded in shipped.items():
+        if [stage.depth for stage in plan(loaded)] == depths.get(loaded.spec.naming.kind):
+            with suppress(Refused):  # of a head that is more than the last layers
+                headless = load(name, ["head=none", "reference=null"])
+                if state_of(headless).keys() == shapes.keys():
+                    resized = _resize_network(name, headless, shapes)
+                    if state_of(resized) == shapes:
+                        yield name, resized
+
+
 def _resize_network(name: str, loaded: Loaded, shapes: Mapping[str, Shape]) -> Loaded:
     """The network with as many classes and channels as a checkpoint of the same names has."""
     layers = [node for node in lower(loaded).nodes if node.tensors]
@@ -163,7 +192,9 @@ def _choose_network(fitting: Mapping[str, Loaded], called: str, prefix: str) -> 
     if spec.input.channels != shipped.input.channels:
         data["input"] = {"channels": spec.input.channels, "mean": None, "std": None}
     classes = getattr(spec.head, "classes", None)
-    if classes != getattr(shipped.head, "classes", None):
+    if spec.head.kind != shipped.head.kind:
+        data["head"] = spec.head.kind
+    elif classes != getattr(shipped.head, "classes", None):
         data["head"] = {"classes": classes}
     own = fitting[chosen].resolved()
     others = {name: sorted(_list_differences(own, fitting[name].resolved(), "")) for name in more}
@@ -187,6 +218,8 @@ def describe_match(found: CheckpointMatch) -> list[str]:
         lines += [f"names: {line}" for line in found.names.describe()]
     if found.prefix:
         lines.append(f"names: each has '{found.prefix}' before it, which the spec's have not")
+    if found.loaded.spec.head.kind == "none":
+        lines.append("names: the file has no head, so the spec has none")
     for name, keys in list(found.others.items())[:_NAMED]:
         lines.append(f"same: '{name}' has the same names and shapes; it differs in {', '.join(keys) or 'nothing'}")
     if len(found.others) > _NAMED:
