@@ -51,7 +51,7 @@ def test_a_pull_request_from_first_push_to_last(runner):
     claim = 'claims:\n  - {what: layers, value: 19, source: "nobody"}\n'
     runner.commit("nets/mine.yaml", f"{GOOD}activation: silu\n{claim}")
     code, printed, steps = runner.run(base)
-    assert code == 1
+    assert code == 1, printed
     assert steps["verify"]["outputs"] == {"code": "1"}
     assert "::error file=nets/mine.yaml,line=5,col=27," in printed
     (_, comment) = runner.said()  # the same one, brought up to date
@@ -187,7 +187,7 @@ def test_budgets_of_accuracy_are_held_where_that_is_asked_for(runner):
     assert code == 0, printed
     assert "accuracy was not evaluated (1 budget)" in printed
     code, printed, _ = runner.run(base, {"evaluate": "true"})
-    assert code == 1
+    assert code == 1, printed
     assert "::error file=nets/mine.yaml,line=3," in printed
     assert "under the budget of 1 by" in printed
 

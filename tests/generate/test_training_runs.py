@@ -9,6 +9,7 @@ import pytest
 from resnet_gen.generate.base import CodeSubject, generate_files
 from resnet_gen.language.load import load
 from tests.generate.test_training import ALL, DROPOUT, EQUAL, NORMS, RISING
+from tests.reference import make_counters
 
 pytestmark = [
     pytest.mark.long,
@@ -54,6 +55,7 @@ class TestTorch:
     @pytest.fixture(autouse=True)
     def _torch(self):
         type(self).torch = pytest.importorskip("torch", exc_type=ImportError)
+        make_counters.prepared()  # before torchvision is imported
 
     def make(self, folder, name, *settings):
         module = written(folder, name, settings, "pytorch")
