@@ -155,8 +155,7 @@ def restore_softmax(graph: Graph, around: Surroundings, other: Graph) -> Graph:
     if not ends.intersection(value.name for value in other.outputs):
         return graph
     wanted = {output.source: output.names[0] for output in around.outputs if output.kind == "probabilities"}
-    sources = dict.fromkeys(output.source for output in around.outputs)
-    called = dict(zip(sources, graph.outputs, strict=False))
+    called = around.name_values(graph.outputs)
     added = {called[source]: _make_softmax(called[source], name) for source, name in wanted.items() if source in called}
     outputs = tuple(added[value].output if value in added else value for value in graph.outputs)
     return replace(graph, nodes=(*graph.nodes, *added.values()), outputs=outputs)

@@ -31,8 +31,7 @@ def drop_embeddings(graph: Graph, around: Surroundings) -> Graph:
 
     Where they do not, a network ends in the map that is averaged for them.
     """
-    sources = dict.fromkeys(output.source for output in around.outputs)
-    named = dict(zip(sources, graph.outputs, strict=True)) if sources else {}
+    named = around.name_values(graph.outputs)
     plain = {output.source for output in around.outputs if output.kind != "embedding"}
     outputs = tuple(value for name, value in named.items() if name in plain)
     if not named or len(outputs) == len(named):

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Literal, TypeAlias
+from typing import Literal, TypeAlias, TypeVar
 
 from resnet_gen.ops import DType
 from resnet_gen.ops.serving_words import ChannelOrder, Layout
 
+_Named = TypeVar("_Named")
 ServedKind: TypeAlias = Literal["logits", "probabilities", "top_k", "embedding", "map"]
 
 
@@ -58,6 +60,15 @@ class Surroundings:
 
     input: PixelInput | None = None
     outputs: tuple[ServedOutput, ...] = ()
+
+    @property
+    def sources(self) -> tuple[str, ...]:
+        """The outputs of the network of which those of the file are made, once each, in order."""
+        return tuple(dict.fromkeys(output.source for output in self.outputs))
+
+    def name_values(self, values: Iterable[_Named]) -> dict[str, _Named]:
+        """What a reader made of the network's outputs, in their order, by what the file calls these."""
+        return dict(zip(self.sources, values, strict=False))
 
 
 NOTHING_AROUND = Surroundings()

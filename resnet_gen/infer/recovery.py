@@ -147,10 +147,9 @@ def recover_from_graph(
 
 def _name_outputs(found: RecoveredSpec, opened: OnnxModel, given: Graph) -> dict[str, str]:
     """What the spec calls the outputs of a file's network, by the tensors that the file made more of."""
-    sources = dict.fromkeys(output.source for output in opened.surroundings.outputs)
     ours = dict(zip(opened.graph.outputs, found.graph.outputs, strict=True))
-    pairs = zip(sources, given.outputs, strict=False)
-    return {source: ours[value].name for source, value in pairs if value in ours}
+    named = opened.surroundings.name_values(given.outputs)
+    return {source: ours[value].name for source, value in named.items() if value in ours}
 
 
 def _explain_graph(opened: OnnxModel, name: str, norms: bool) -> tuple[RecoveredSpec | UnexplainedGraph, OnnxModel]:

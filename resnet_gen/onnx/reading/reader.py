@@ -84,10 +84,10 @@ class ModelReader:
 
     def _settle_surroundings(self, graph: Graph) -> Surroundings | None:
         """What is around the graph, once its outputs are known; None for what is of other outputs than they are."""
-        sources = dict.fromkeys(output.source for output in self._around.outputs)
-        ranks = {name: len(value.shape) for name, value in zip(sources, graph.outputs, strict=False)}
+        named = self._around.name_values(graph.outputs)
+        ranks = {name: len(value.shape) for name, value in named.items()}
         makers = {node.output: node for node in graph.nodes}
-        scores = {name for name, value in zip(sources, graph.outputs, strict=False) if _is_of_layer(value, makers)}
+        scores = {name for name, value in named.items() if _is_of_layer(value, makers)}
         return settle_kinds(self._around, ranks, frozenset(scores))
 
     def _read_model(self) -> OnnxModel:
