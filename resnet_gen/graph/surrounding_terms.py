@@ -46,7 +46,7 @@ def find_normalization(pixels: PixelInput | None, channels: int) -> Normalizatio
 def describe_surroundings(around: Surroundings) -> list[str]:
     """What a file takes and outputs, a line each; nothing of what it shares with its network."""
     given = [f"takes {describe_pixels(around.input)}"] if around.input else []
-    shown = [describe_output(output) for output in around.outputs] if not _is_plain(around) else []
+    shown = [describe_output(output) for output in around.outputs] if not around.keeps_outputs else []
     return [*given, *([f"outputs {', '.join(shown)}"] if shown else [])]
 
 
@@ -88,8 +88,7 @@ def simplify_surroundings(around: Surroundings) -> Surroundings:
         pixels = replace(pixels, mean=(), std=())
     if pixels == PixelInput("float32", "NCHW", "RGB", 1.0):
         pixels = None
-    softmax = [output.kind for output in around.outputs] == ["probabilities"]
-    bare = pixels is None and (softmax or _is_plain(around))
+    bare = pixels is None and (around.ends_in_softmax or around.keeps_outputs)
     return NOTHING_AROUND if bare else replace(around, input=pixels)
 
 
@@ -109,7 +108,7 @@ def list_differences(before: Surroundings, after: Surroundings) -> Iterator[Surr
     elif before.input or after.input:
         yield SurroundingDifference("type", *(_name_input(each.input) for each in (before, after)))
     outputs = [_name_outputs(each) for each in (before, after)]
-    if outputs[0] != outputs[1] and not all(_is_plain(each) for each in (before, after)):
+    if outputs[0] != outputs[1] and not (before.keeps_outputs and after.keeps_outputs):
         yield SurroundingDifference("outputs", *outputs)
 
 
@@ -146,10 +145,6 @@ def _name_crop(pixels: PixelInput) -> str:
 def _name_normalization(pixels: PixelInput) -> str:
     mean = [f"mean {format_numbers(pixels.mean)}", f"std {format_numbers(pixels.std)}"] if pixels.mean else []
     return ", ".join([f"pixels of 0..{pixels.scale:g}", *mean])
-
-
-def _is_plain(around: Surroundings) -> bool:
-    return all(output.is_plain for output in around.outputs)
 
 
 def _name_outputs(around: Surroundings) -> str:

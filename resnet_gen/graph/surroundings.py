@@ -66,6 +66,16 @@ class Surroundings:
         """The outputs of the network of which those of the file are made, once each, in order."""
         return tuple(dict.fromkeys(output.source for output in self.outputs))
 
+    @property
+    def keeps_outputs(self) -> bool:
+        """Whether all outputs are the network's, as they are."""
+        return all(output.is_plain for output in self.outputs)
+
+    @property
+    def ends_in_softmax(self) -> bool:
+        """Whether the outputs are one softmax alone, which no file tells from one that a network ends in."""
+        return [output.kind for output in self.outputs] == ["probabilities"]
+
     def name_values(self, values: Iterable[_Named]) -> dict[str, _Named]:
         """What a reader made of the network's outputs, in their order, by what the file calls these."""
         return dict(zip(self.sources, values, strict=False))

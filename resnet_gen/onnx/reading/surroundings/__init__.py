@@ -11,7 +11,7 @@ from onnx import ModelProto, ValueInfoProto, helper
 from resnet_gen.graph.surroundings import NOTHING_AROUND, ServedKind, ServedOutput, Surroundings
 from resnet_gen.onnx.reading.constants import DTYPES, FileConstant
 from resnet_gen.onnx.reading.surroundings.nodes import TensorFlow
-from resnet_gen.onnx.reading.surroundings.outputs import OutputEpilogue, find_epilogue
+from resnet_gen.onnx.reading.surroundings.outputs import find_epilogue
 from resnet_gen.onnx.reading.surroundings.pixels import PixelPrologue, find_prologue
 
 
@@ -34,10 +34,11 @@ def see_through(model: ModelProto, constants: Mapping[str, FileConstant], opset:
     flow = TensorFlow(model, constants, opset)
     if len(given) != 1 or not flow.whole:
         return plain
-    prologue, epilogue = find_prologue(flow, given[0]), find_epilogue(flow, _find_ranks(model))
-    if not prologue and (epilogue.is_plain or epilogue.is_softmax):
+    prologue, outputs = find_prologue(flow, given[0]), find_epilogue(flow, _find_ranks(model))
+    around = Surroundings(prologue.pixels if prologue else None, outputs)
+    if not prologue and (around.keeps_outputs or around.ends_in_softmax):
         return plain
-    return _cut_out(flow, model, given[0], prologue, epilogue) or plain
+    return _cut_out(flow, model, given[0], prologue, around) or plain
 
 
 def _find_ranks(model: ModelProto) -> dict[str, int]:
@@ -51,10 +52,10 @@ def _cut_out(
     model: ModelProto,
     given: ValueInfoProto,
     prologue: PixelPrologue | None,
-    epilogue: OutputEpilogue,
+    around: Surroundings,
 ) -> InnerModel | None:
     """The model of the network alone; None where the network reads what stands before it, too."""
-    begin, ends = prologue.tensor if prologue else given.name, epilogue.sources
+    begin, ends = prologue.tensor if prologue else given.name, around.sources
     needed = flow.list_needed(ends, begin)
     outside = (flow.list_needed(flow.outputs, None) - needed) | {flow.makers.get(begin, -1)}
     if begin in ends:
@@ -63,7 +64,6 @@ def _cut_out(
     inner = _make_model(model, places, ends)
     if prologue:
         _replace_input(inner, given.name, prologue)
-    around = Surroundings(prologue.pixels if prologue else None, epilogue.outputs)
     return InnerModel(inner, around, places)
 
 

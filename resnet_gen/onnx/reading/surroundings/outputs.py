@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
-from typing import Any, NamedTuple, TypeAlias
+from typing import Any, TypeAlias
 
 from onnx import TensorProto
 
@@ -38,29 +38,14 @@ StepBack: TypeAlias = Callable[[TensorFlow, OutputSteps, int, dict[str, Any]], O
 """What an operator's node makes of what it reads; None where it does something else."""
 
 
-class OutputEpilogue(NamedTuple):
-    """What stands behind a network: what the file outputs, of which tensors.
-
-    It may be nothing (`is_plain`), or but a softmax.
-    """
-
-    outputs: tuple[ServedOutput, ...]
-    sources: tuple[str, ...]
-    is_plain: bool
-    is_softmax: bool
-
-
-def find_epilogue(flow: TensorFlow, ranks: Mapping[str, int]) -> OutputEpilogue:
+def find_epilogue(flow: TensorFlow, ranks: Mapping[str, int]) -> tuple[ServedOutput, ...]:
     """What stands between the outputs of a network and those of its file, all of whose outputs are listed.
 
     Those that the file outputs as the network makes them are logits, an embedding or a map by what makes them and by
     their `ranks`, as far as these are stated; what they really are is seen once they are read (`settle_kinds`).
     """
-    walked = [_walk_back(flow, name) for name in flow.outputs]
-    outputs = _list_outputs(flow, [_name_kind(flow, steps, ranks) for steps in walked])
-    sources = tuple(dict.fromkeys(output.source for output in outputs))
-    softmax = len(outputs) == len(sources) == 1 and outputs[0].kind == "probabilities"
-    return OutputEpilogue(outputs, sources, all(steps.kind is None for steps in walked), softmax)
+    walked = (_walk_back(flow, name) for name in flow.outputs)
+    return _list_outputs(flow, [_name_kind(flow, steps, ranks) for steps in walked])
 
 
 def _name_kind(flow: TensorFlow, steps: OutputSteps, ranks: Mapping[str, int]) -> OutputSteps:
@@ -89,10 +74,10 @@ def _ends_in_layer(flow: TensorFlow, name: str) -> bool:
         node = flow.nodes[index]
         if node.op_type in _LAYERS:
             return True
-        constants = [each for each in node.input if flow.find_array(each) is None]
-        if node.op_type == "Add" and len(constants) != 1:
+        changing = [each for each in node.input if flow.find_array(each) is None]
+        if node.op_type == "Add" and len(changing) != 1:
             return False
-        name = constants[0] if constants else ""
+        name = changing[0] if changing else ""
     return False
 
 
