@@ -39,8 +39,9 @@ class TensorFlow:
         self.readers: dict[str, list[int]] = {}
         self.whole = len({*self.outputs}) == len(self.outputs)
         self._attributes: dict[int, dict[str, Any] | None] = {}
+        given = {value.name for value in model.graph.input}
         for index, node in enumerate(self.nodes):
-            self._note_node(index, node, {value.name for value in model.graph.input})
+            self._note_node(index, node, given)
 
     def _note_node(self, index: int, node: NodeProto, given: Container[str]) -> None:
         for name in filter(None, node.input):
