@@ -12,10 +12,10 @@ from onnx import GraphProto, ModelProto
 
 from resnet_gen.graph import MAX_ELEMENTS, Value
 from resnet_gen.onnx.class_labels import read_class_labels
+from resnet_gen.onnx.metadata_keys import SIZE_KEY
 from resnet_gen.onnx.reading.constants import DTYPES, FileConstant, tensor_constant
 from resnet_gen.onnx.reading.custom_domains import OWN
 from resnet_gen.onnx.reading.model_outline import Outline
-from resnet_gen.onnx.writing import SIZE_KEY
 from resnet_gen.problems import Refused, refuse, shorten
 
 OLDEST_OPSET = 11

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from functools import partial
 
 from resnet_gen.graph import Graph
+from resnet_gen.onnx.metadata_keys import SIZE_KEY
 from resnet_gen.onnx.writing import messages
 from resnet_gen.onnx.writing.messages import IR_OF_OPSET, Initializer
 from resnet_gen.onnx.writing.rules import OLDEST_OPSET, RULES, emit_graph, lowest_opset
@@ -24,7 +25,6 @@ __all__ = [
     "OLDEST_OPSET",
     "PROTOBUF_LIMIT",
     "RULES",
-    "SIZE_KEY",
     "Initializer",
     "OnnxFile",
     "WriterOptions",
@@ -33,9 +33,6 @@ __all__ = [
 NEWEST_OPSET = max(IR_OF_OPSET)
 PROTOBUF_LIMIT = (1 << 31) - 1
 """Bytes that one protobuf message may have; larger models keep their weights beside them."""
-
-SIZE_KEY = "resnet_gen.size"
-"""Key of the metadata under which a file of symbolic height and width says which its network is for."""
 
 _ALIGNMENT = 4096
 
