@@ -10,10 +10,8 @@ from typing import TYPE_CHECKING, Literal, TypedDict
 
 from resnet_gen.api.arguments import AnyPath, check_one_of, check_within, name_of
 from resnet_gen.onnx.wrapping.request import (
-    CHANNEL_ORDERS,
     DEFAULT_START,
     INPUT_TYPES,
-    LAYOUTS,
     OPEN,
     SCALES,
     STARTS,
@@ -23,6 +21,7 @@ from resnet_gen.onnx.wrapping.request import (
     WrapRequest,
 )
 from resnet_gen.ops.limits import BATCHES, CLASSES, SIDES
+from resnet_gen.ops.serving_words import CHANNEL_ORDERS, LAYOUTS
 from resnet_gen.problems import refuse
 from resnet_gen.weights.seeds import DEFAULT_SEED, SEEDS
 

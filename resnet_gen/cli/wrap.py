@@ -10,11 +10,9 @@ import click
 from resnet_gen.cli import options
 from resnet_gen.cli.output import say
 from resnet_gen.onnx.wrapping.request import (
-    CHANNEL_ORDERS,
     DEFAULT_START,
     IMAGENET,
     INPUT_TYPES,
-    LAYOUTS,
     NONE,
     OPEN,
     OUTPUT_WORDS,
@@ -23,6 +21,7 @@ from resnet_gen.onnx.wrapping.request import (
     parse_numbers,
 )
 from resnet_gen.ops.limits import BATCHES, CLASSES, SIDES
+from resnet_gen.ops.serving_words import CHANNEL_ORDERS, LAYOUTS
 from resnet_gen.problems import refuse, shorten, visible
 from resnet_gen.weights.seeds import DEFAULT_SEED, SEEDS
 

@@ -14,7 +14,7 @@ from resnet_gen.build import wrap_proof
 from resnet_gen.graph.surroundings import PixelInput
 from resnet_gen.onnx.reading import read
 from resnet_gen.onnx.reading.surroundings.file import read_surroundings
-from resnet_gen.onnx.wrapping import editor, request
+from resnet_gen.onnx.wrapping import editor
 from resnet_gen.problems import Refused
 from resnet_gen.system.digest import digest_file
 from tests.helpers.surroundings import SPEC, VECTOR, small_model
@@ -376,11 +376,3 @@ def test_arguments_are_checked(model):
     for options in ({"mean": [float("nan")], "std": [1]}, {"batch": "any"}, {"size": (1, 2, 3)}, {"labels": [""]}):
         with pytest.raises(Refused):
             resnet_gen.wrap(model, "w.onnx", **options)
-
-
-def test_words_for_layouts_and_orders_are_those_of_surroundings():
-    from typing import get_args
-
-    from resnet_gen.graph.surroundings import ChannelOrder, Layout
-
-    assert (get_args(Layout), get_args(ChannelOrder)) == (request.LAYOUTS, request.CHANNEL_ORDERS)

@@ -10,8 +10,6 @@ from resnet_gen.problems import refuse, shorten
 WrapInputType: TypeAlias = Literal["uint8", "float32"]
 """What a wrapped file takes."""
 INPUT_TYPES: tuple[WrapInputType, ...] = get_args(WrapInputType)
-LAYOUTS, CHANNEL_ORDERS = ("NCHW", "NHWC"), ("RGB", "BGR")
-"""Words for where channels stand, and for their order; `graph.surroundings` has what they mean."""
 PixelScale: TypeAlias = Literal["1", "255"]
 """The greatest pixel."""
 SCALES: tuple[PixelScale, ...] = get_args(PixelScale)
