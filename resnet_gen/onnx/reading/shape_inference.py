@@ -10,7 +10,7 @@ from functools import partial
 from typing import Any, NamedTuple
 
 import onnx
-from onnx import ModelProto
+from onnx import ModelProto, ValueInfoProto
 
 from resnet_gen.onnx.reading.process import OTHER, NoAnswerError, limit_memory
 from resnet_gen.ops import Shape
@@ -44,6 +44,15 @@ def infer_types(model: ModelProto) -> dict[str, ValueType]:
     return {
         name: ValueType(elem_type, None if dims is None else tuple(dims)) for name, (elem_type, dims) in found.items()
     }
+
+
+def read_type(value: ValueInfoProto) -> ValueType:
+    """What a model states of a tensor."""
+    tensor = value.type.tensor_type
+    if not tensor.HasField("shape"):
+        return ValueType(tensor.elem_type, None)
+    dims = (dim.dim_value if dim.HasField("dim_value") else dim.dim_param or None for dim in tensor.shape.dim)
+    return ValueType(tensor.elem_type, tuple(dims))
 
 
 def explain_invalid(model: ModelProto) -> str | None:
@@ -87,26 +96,22 @@ def _fault(message: bytes) -> str | None:
     return None
 
 
-def _types(message: bytes) -> dict[str, tuple[int, list[int | str | None] | None]]:
+def _types(message: bytes) -> dict[str, ValueType]:
+    return {value.name: read_type(value) for value in _infer_values(message)}
+
+
+def _infer_values(message: bytes) -> list[ValueInfoProto]:
+    """The tensors that nodes make, with what follows of them; none where inference fails."""
     try:
         graph = onnx.shape_inference.infer_shapes(ModelProto.FromString(message), data_prop=True).graph
     except Exception:  # whatever onnx makes of a damaged model
-        return {}
-    return {value.name: _type_of(value.type.tensor_type) for value in (*graph.value_info, *graph.output)}
-
-
-def _type_of(tensor: Any) -> tuple[int, list[int | str | None] | None]:
-    dims = [dim.dim_value if dim.HasField("dim_value") else dim.dim_param or None for dim in tensor.shape.dim]
-    return tensor.elem_type, dims if tensor.HasField("shape") else None
+        return []
+    return [*graph.value_info, *graph.output]
 
 
 def _shapes(message: bytes) -> dict[str, Shape]:
-    try:
-        graph = onnx.shape_inference.infer_shapes(ModelProto.FromString(message), data_prop=True).graph
-    except Exception:  # whatever onnx makes of a damaged model
-        return {}
     found = {}
-    for value in (*graph.value_info, *graph.output):
+    for value in _infer_values(message):
         dims = [dim.dim_value for dim in value.type.tensor_type.shape.dim]
         if len(dims) > 1 and min(dims[1:]) > 0:
             found[value.name] = tuple(dims[1:])

@@ -14,7 +14,7 @@ from resnet_gen.onnx.reading.header import FileHeader
 from resnet_gen.onnx.reading.model_outline import Outline, read_outline
 from resnet_gen.onnx.reading.process import NoAnswerError
 from resnet_gen.onnx.reading.rounding_error import MissingNumbersError
-from resnet_gen.onnx.reading.shape_inference import ValueType, infer_types
+from resnet_gen.onnx.reading.shape_inference import ValueType, infer_types, read_type
 from resnet_gen.onnx.reading.surroundings import see_through
 from resnet_gen.onnx.reading.validity import find_fault
 from resnet_gen.problems import refuse, shorten
@@ -91,18 +91,6 @@ def _fill_tensor(tensor: TensorProto, constant: FileConstant, where: str) -> Non
         raise refuse(str(missing), where, "its weights are wanted, not its structure alone") from None
     filled = TensorProto(name=tensor.name, dims=tensor.dims, data_type=tensor.data_type, raw_data=data)
     tensor.CopyFrom(filled)
-
-
-def read_type(value: ValueInfoProto) -> ValueType:
-    """What a model states of a tensor."""
-    tensor = value.type.tensor_type
-    if not tensor.HasField("shape"):
-        return ValueType(tensor.elem_type, None)
-    return ValueType(tensor.elem_type, tuple(map(_read_dimension, tensor.shape.dim)))
-
-
-def _read_dimension(dim: Any) -> int | str | None:
-    return dim.dim_value if dim.HasField("dim_value") else dim.dim_param or None
 
 
 def make_reference(whole: WholeModel, outputs: Sequence[str], given: str | None, dims: Sequence[Any] | None) -> bytes:

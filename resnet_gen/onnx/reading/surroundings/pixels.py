@@ -12,6 +12,7 @@ from onnx import ValueInfoProto
 
 from resnet_gen.graph.surroundings import PixelInput
 from resnet_gen.onnx.reading.constants import DTYPES
+from resnet_gen.onnx.reading.shape_inference import read_type
 from resnet_gen.onnx.reading.surroundings.nodes import ExactNumbers, TensorFlow, find_exact, find_integers
 from resnet_gen.onnx.reading.surroundings.resizing import find_crop
 from resnet_gen.ops import DType
@@ -94,10 +95,9 @@ def find_prologue(flow: TensorFlow, given: ValueInfoProto) -> PixelPrologue | No
 
 
 def _begin(given: ValueInfoProto, flow: TensorFlow) -> PixelSteps | None:
-    tensor = given.type.tensor_type
-    dtype = DTYPES.get(tensor.elem_type)
-    dims = tuple(d.dim_value if d.HasField("dim_value") else d.dim_param or None for d in tensor.shape.dim)
-    if dtype is None or len(dims) != 4 or (dtype.name != "uint8" and dtype.name not in _FLOATS):
+    elem_type, dims = read_type(given)
+    dtype = DTYPES.get(elem_type)
+    if dtype is None or dims is None or len(dims) != 4 or (dtype.name != "uint8" and dtype.name not in _FLOATS):
         return None
     axis = 3 if _ends_in_channels(flow, given.name, dims) else 1
     return PixelSteps(given.name, dtype.name, axis, dims)
