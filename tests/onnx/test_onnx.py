@@ -777,7 +777,7 @@ def test_the_newest_opset_loads_in_the_runtime():
 
 @pytest.mark.parametrize("value", [0.1, -2.0, 0, 1, -1, 2**40, "constant", "ü" * 90, [], [3], [0, 300, -1]])
 def test_attributes_are_what_onnx_writes(value):
-    ours = messages.node("n", "Op", ["a", ""], "b", {"key": value, "a": 1})
+    ours = messages.node("n", "Op", ["a", ""], ["b"], {"key": value, "a": 1})
     wanted = onnx.helper.make_node("Op", ["a", ""], ["b"], "n", a=1)
     kind = onnx.AttributeProto.INTS if value == [] else None
     wanted.attribute.append(onnx.helper.make_attribute("key", value, attr_type=kind))

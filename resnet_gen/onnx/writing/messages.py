@@ -73,12 +73,7 @@ def data_frame(tensor: Initializer, external: str | None = None, offset: int | N
     return b"".join(message(13, _entry(k, str(v))) for k, v in entries.items()) + integer(14, _EXTERNAL)
 
 
-def node(name: str, op_type: str, inputs: Sequence[str], output: str, attributes: Mapping[str, Attribute]) -> bytes:
-    """GraphProto's field of one node with one output."""
-    return node_of_outputs(name, op_type, inputs, [output], attributes)
-
-
-def node_of_outputs(
+def node(
     name: str, op_type: str, inputs: Sequence[str], outputs: Sequence[str], attributes: Mapping[str, Attribute]
 ) -> bytes:
     """GraphProto's field of one node."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -50,14 +51,17 @@ class NodeWriter:
     def step(self, role: str, op_type: str, *inputs: str, **attributes: Attribute) -> str:
         """A node on the way to the result, called after the node and `role`; returns its output."""
         name = f"{self.node.name}.{role}"
-        self.nodes.append(messages.node(name, op_type, inputs, name, attributes))
+        self.nodes.append(messages.node(name, op_type, inputs, [name], attributes))
         return name
 
     def end(self, op_type: str, *inputs: str, **attributes: Attribute) -> None:
         """The node whose output is the result."""
-        self.nodes.append(messages.node(self.node.name, op_type, inputs, self.node.output.name, attributes))
+        self.nodes.append(messages.node(self.node.name, op_type, inputs, [self.node.output.name], attributes))
 
     def end_second(self, role: str, op_type: str, *inputs: str, **attributes: Attribute) -> None:
         """The node whose second output is the result, and whose first, called after `role`, nobody reads."""
         outputs = [f"{self.node.name}.{role}", self.node.output.name]
-        self.nodes.append(messages.node_of_outputs(self.node.name, op_type, inputs, outputs, attributes))
+        self.nodes.append(messages.node(self.node.name, op_type, inputs, outputs, attributes))
+
+
+OperationRule = Callable[[Any, NodeWriter], None]

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -13,17 +12,15 @@ from resnet_gen import ops
 from resnet_gen.graph import Graph, Node
 from resnet_gen.onnx.writing import messages
 from resnet_gen.onnx.writing.messages import ELEMENT_OF, Attribute, Initializer
-from resnet_gen.onnx.writing.node_writer import NodeWriter as _Call
+from resnet_gen.onnx.writing.node_writer import NodeWriter, OperationRule
 from resnet_gen.onnx.writing.serving_rules import RESIZING_OPSET, SERVING_RULES
 from resnet_gen.ops import Op
 from resnet_gen.ops.serving import ResizeAndCrop
 from resnet_gen.weights.base import Array
 from resnet_gen.weights.stream import element_type, largest_number
 
-OperationRule = Callable[[Any, _Call], None]
 
-
-def _conv(op: ops.Conv, call: _Call) -> None:
+def _conv(op: ops.Conv, call: NodeWriter) -> None:
     assert op.standardize is None, "weights are standardized by a pass"
     call.end(
         "Conv",
@@ -36,7 +33,7 @@ def _conv(op: ops.Conv, call: _Call) -> None:
     )
 
 
-def _layer_inputs(op: ops.Conv | ops.Linear, call: _Call) -> list[str]:
+def _layer_inputs(op: ops.Conv | ops.Linear, call: NodeWriter) -> list[str]:
     """Operand, weight and bias; what is stored in eight bits goes through Q/DQ, one scale an output channel."""
     stored = op.stored
     if not stored:
@@ -51,7 +48,7 @@ def _layer_inputs(op: ops.Conv | ops.Linear, call: _Call) -> list[str]:
     return inputs + bias
 
 
-def _channel_conv(op: ops.ChannelConv, call: _Call) -> None:
+def _channel_conv(op: ops.ChannelConv, call: NodeWriter) -> None:
     x, weight = call.inputs
     row = call.step("row", "Reshape", x, call.integers("row_shape", [0, 1, -1]))
     around = op.kernel // 2
@@ -59,7 +56,7 @@ def _channel_conv(op: ops.ChannelConv, call: _Call) -> None:
     call.end("Reshape", y, call.integers("shape", [0, -1, 1, 1]))
 
 
-def _group_norm(op: ops.GroupNorm, call: _Call) -> None:
+def _group_norm(op: ops.GroupNorm, call: NodeWriter) -> None:
     """As each group's own normalization, then each channel's scale and shift: all opsets and runtimes have these."""
     x, weight, bias = call.inputs
     c, h, w = call.node.shape
@@ -71,7 +68,7 @@ def _group_norm(op: ops.GroupNorm, call: _Call) -> None:
     call.end("BatchNormalization", back, weight, bias, mean, variance, epsilon=0.0)
 
 
-def _activation(op: ops.Activation, call: _Call) -> None:
+def _activation(op: ops.Activation, call: NodeWriter) -> None:
     (x,) = call.inputs
     if op.function in _ONE_NODE:
         op_type, attributes = _ONE_NODE[op.function]
@@ -93,7 +90,7 @@ _ONE_NODE: dict[str, tuple[str, dict[str, Attribute]]] = {
     "leaky_relu": ("LeakyRelu", {}),
     "elu": ("Elu", {}),
 }
-_GATES: dict[str, Callable[[str, _Call], str]] = {
+_GATES: dict[str, Callable[[str, NodeWriter], str]] = {
     "silu": lambda x, call: call.step("sigmoid", "Sigmoid", x),
     "hard_swish": lambda x, call: call.step("sigmoid", "HardSigmoid", x, **_SIXTH),
     "mish": lambda x, call: call.step("tanh", "Tanh", call.step("softplus", "Softplus", x)),
@@ -101,7 +98,7 @@ _GATES: dict[str, Callable[[str, _Call], str]] = {
 """Activations that are x times a gate of x."""
 
 
-def _overhang_attributes(op: ops.MaxPool | ops.AvgPool, call: _Call) -> dict[str, Attribute]:
+def _overhang_attributes(op: ops.MaxPool | ops.AvgPool, call: NodeWriter) -> dict[str, Attribute]:
     """How the last windows may hang over the map's end.
 
     With `ceil_mode` ONNX's shape inference before opset 22 has a window that begins past the map too, which no runtime
@@ -115,7 +112,7 @@ def _overhang_attributes(op: ops.MaxPool | ops.AvgPool, call: _Call) -> dict[str
     return {"pads": [op.padding, op.padding, *behind]}
 
 
-def _max_pool(op: ops.MaxPool, call: _Call) -> None:
+def _max_pool(op: ops.MaxPool, call: NodeWriter) -> None:
     window: dict[str, Attribute] = {"kernel_shape": [op.kernel] * 2, "strides": [op.stride] * 2}
     window |= {"pads": [op.padding] * 4, **(_overhang_attributes(op, call) if op.ceil else {})}
     if not op.zeros:
@@ -126,7 +123,7 @@ def _max_pool(op: ops.MaxPool, call: _Call) -> None:
     call.end("Max", most, call.numbers("border", _border(op, call)))
 
 
-def _border(op: ops.MaxPool, call: _Call) -> Array:
+def _border(op: ops.MaxPool, call: NodeWriter) -> Array:
     """Zero where a window reaches into the padding, elsewhere the least number there is."""
     inside = windows_inside(op, call.node.input_shapes[0], call.node.shape)
     return np.where(inside, -largest_number(call.node.output.dtype), 0.0)[None, None]
@@ -141,14 +138,14 @@ def windows_inside(op: ops.MaxPool, given: ops.Shape, made: ops.Shape) -> npt.ND
     return np.outer(*inside)
 
 
-def _avg_pool(op: ops.AvgPool, call: _Call) -> None:
+def _avg_pool(op: ops.AvgPool, call: NodeWriter) -> None:
     more = _overhang_attributes(op, call) if op.ceil else {}
     if op.padding:
         more = {"pads": [op.padding] * 4, "count_include_pad": 1}
     call.end("AveragePool", *call.inputs, kernel_shape=[op.kernel] * 2, strides=[op.stride] * 2, **more)
 
 
-def _blur_pool(op: ops.BlurPool, call: _Call) -> None:
+def _blur_pool(op: ops.BlurPool, call: NodeWriter) -> None:
     channels = call.node.shape[0]
     padded = call.step("pad", "Pad", *call.inputs, call.integers("pads", [0, 0, 1, 1] * 2), mode="reflect")
     row = np.asarray([0.25, 0.5, 0.25])
@@ -156,7 +153,7 @@ def _blur_pool(op: ops.BlurPool, call: _Call) -> None:
     call.end("Conv", padded, window, group=channels, kernel_shape=[3, 3], strides=[op.stride] * 2)
 
 
-def _over_channels(op_type: str, call: _Call) -> None:
+def _over_channels(op_type: str, call: NodeWriter) -> None:
     if call.opset < _AXES_AS_INPUT:
         call.end(op_type, *call.inputs, axes=[1], keepdims=1)
     else:
@@ -167,22 +164,22 @@ _AXES_AS_INPUT = 18
 """The opset from which ReduceMean and ReduceMax take their axes as an input."""
 
 
-def _pad_channels(op: ops.PadChannels, call: _Call) -> None:
+def _pad_channels(op: ops.PadChannels, call: NodeWriter) -> None:
     more = op.out - call.node.input_shapes[0][0]
     call.end("Pad", *call.inputs, call.integers("pads", [0, 0, 0, 0, 0, more, 0, 0]), mode="constant")
 
 
-def _pad_map(op: ops.PadMap, call: _Call) -> None:
+def _pad_map(op: ops.PadMap, call: NodeWriter) -> None:
     pads = [0, 0, op.before, op.before, 0, 0, op.after, op.after]
     call.end("Pad", *call.inputs, call.integers("pads", pads), mode="constant")
 
 
-def _slice(call: _Call, axes: list[int], starts: list[int], ends: list[int], steps: list[int]) -> None:
+def _slice(call: NodeWriter, axes: list[int], starts: list[int], ends: list[int], steps: list[int]) -> None:
     parts = {"starts": starts, "ends": ends, "axes": axes, "steps": steps}
     call.end("Slice", *call.inputs, *(call.integers(role, values) for role, values in parts.items()))
 
 
-def _subsample(op: ops.Subsample, call: _Call) -> None:
+def _subsample(op: ops.Subsample, call: NodeWriter) -> None:
     _, h, w = call.node.input_shapes[0]
     if call.open_map:
         h = w = _TO_THE_END
@@ -193,7 +190,7 @@ _TO_THE_END = (1 << 31) - 1
 """As an end of a slice: past any map."""
 
 
-def _split_softmax(op: ops.SplitSoftmax, call: _Call) -> None:
+def _split_softmax(op: ops.SplitSoftmax, call: NodeWriter) -> None:
     shape = [0, op.splits, -1] if op.groups == 1 else [0, op.groups, op.splits, -1]
     y = call.step("splits", "Reshape", *call.inputs, call.integers("splits_shape", shape))
     if op.groups > 1:
@@ -202,12 +199,12 @@ def _split_softmax(op: ops.SplitSoftmax, call: _Call) -> None:
     call.end("Reshape", y, call.integers("shape", [0, -1, 1, 1]))
 
 
-def _quantize(op: ops.Quantize, call: _Call) -> None:
+def _quantize(op: ops.Quantize, call: NodeWriter) -> None:
     scale = call.numbers("scale", op.scale, call.node.inputs[0].dtype)
     call.end("QuantizeLinear", *call.inputs, scale, call.numbers("zero_point", op.zero_point))
 
 
-def _dequantize(op: ops.Dequantize, call: _Call) -> None:
+def _dequantize(op: ops.Dequantize, call: NodeWriter) -> None:
     zero = call.numbers("zero_point", op.zero_point, call.node.inputs[0].dtype)
     call.end("DequantizeLinear", *call.inputs, call.numbers("scale", op.scale), zero)
 
@@ -260,7 +257,7 @@ def emit_graph(graph: Graph, opset: int, *, open_map: bool = False) -> tuple[lis
 def emit_node(node: Node, opset: int, *, open_map: bool = False) -> tuple[list[Initializer], list[bytes]]:
     """The initializers and the ONNX nodes of one node, in order."""
     weights = [_weight(node, tensor) for tensor in node.tensors]
-    call = _Call(node, opset, [v.name for v in node.inputs] + [w.name for w in weights], open_map)
+    call = NodeWriter(node, opset, [v.name for v in node.inputs] + [w.name for w in weights], open_map)
     (RULES.get(type(node.op)) or SERVING_RULES[type(node.op)])(node.op, call)
     return weights + call.constants, call.nodes
 

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any
 
 from resnet_gen.onnx.writing.messages import DOUBLE, INT64
-from resnet_gen.onnx.writing.node_writer import NodeWriter
+from resnet_gen.onnx.writing.node_writer import NodeWriter, OperationRule
 from resnet_gen.ops import Op, serving
 
 RESIZING_OPSET = 18
@@ -88,7 +87,7 @@ def _unit_length(_: serving.UnitLength, call: NodeWriter) -> None:
     call.end("Div", x, call.step("divisor", "Max", length, call.numbers("shortest", [_SHORTEST])))
 
 
-SERVING_RULES: dict[type[Op], Callable[[Any, NodeWriter], None]] = {
+SERVING_RULES: dict[type[Op], OperationRule] = {
     serving.ChannelsFirst: lambda _, call: call.end("Transpose", *call.inputs, perm=[0, 3, 1, 2]),
     serving.ReverseChannels: lambda _, call: call.end(
         "Gather", *call.inputs, call.integers("order", [*reversed(range(call.node.shape[0]))]), axis=1
