@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import TYPE_CHECKING, TypeAlias
 
 from resnet_gen.compare.difference.graphs import compare
@@ -26,18 +26,13 @@ def compare_sides(first: Side, second: Side, predict_times: Predictor | None = N
     if "onnx" in (first.what, second.what):
         from resnet_gen.compare.difference.folding import compare_files  # NumPy, which comparing specs does without
 
-        graphs = (settle_side(one, other) for one, other in _both_ways(first, second))
-        difference, folding = compare_files(*graphs)
+        difference, folding = compare_files(settle_side(first, second), settle_side(second, first))
         return Report(first, second, difference, latency, *folding, terms=compare_surroundings(first, second))
     terms = find_differing(first.stated or {}, second.stated or {})
     versions = first.graph.name == second.graph.name or "revision" in (first.what, second.what)
     if not versions:
         terms = tuple(term._replace(loosened=False) for term in terms)
     return Report(first, second, compare(first.graph, second.graph), latency, terms=terms, versions=versions)
-
-
-def _both_ways(first: Side, second: Side) -> Iterator[tuple[Side, Side]]:
-    yield from ((first, second), (second, first))
 
 
 def make_predictor(

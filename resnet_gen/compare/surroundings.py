@@ -16,7 +16,6 @@ from resnet_gen.graph.surrounding_terms import (
     SurroundingDifference,
     describe_surroundings,
     find_normalization,
-    format_numbers,
     list_differences,
     simplify_surroundings,
 )
@@ -48,14 +47,15 @@ def list_faults(around: Surroundings, stated: Input, wanted: Surroundings | None
     own = Normalization(*stated.normalization)
     normal = found is None or found.is_close(own)
     if found and not normal:
-        swapped = found.is_close(own.reverse())
-        words = _contrast("normalizes by", found, own) + (", which is that of colours in the other order" * swapped)
-        yield SurroundingFault(("input", "mean"), words)
+        words = f"normalizes by {found.describe()}, the spec by {own.describe()}"
+        swapped = ", which is that of colours in the other order" * found.is_close(own.reverse())
+        yield SurroundingFault(("input", "mean"), words + swapped)
     cropped = pixels.crop if pixels else None
-    if cropped and cropped != stated.crop:
+    otherwise = cropped and cropped != stated.crop
+    if otherwise:
         words = f"crops to {cropped:g} of a picture, the spec to {stated.crop:g}"
         yield SurroundingFault(("input", "crop"), words)
-    said = [*([] if normal else ["normalization"]), *(["size"] if cropped and cropped != stated.crop else [])]
+    said = [*([] if normal else ["normalization"]), *(["size"] if otherwise else [])]
     yield from (_contrast_stated(d) for d in list_differences(wanted or around, around) if d.key not in said)
 
 
@@ -67,20 +67,12 @@ def _contrast_stated(each: SurroundingDifference) -> SurroundingFault:
     return SurroundingFault(loc, f"{verb} {each.after}, where the spec has {each.before}")
 
 
-def _contrast(what: str, found: Normalization, own: Normalization) -> str:
-    here, there = (f"mean {format_numbers(each.mean)}, std {format_numbers(each.std)}" for each in (found, own))
-    return f"{what} {here}, the spec by {there}"
-
-
-def list_changes(before: Surroundings, after: Surroundings) -> tuple[KeyChange, ...]:
-    """What differs in what stands around two networks, key by key."""
-    return tuple(KeyChange(("around", d.key), d.before, d.after) for d in list_differences(before, after))
-
-
 def compare_surroundings(before: Side, after: Side) -> tuple[KeyChange, ...]:
     """What two sides, of which one at least is a file, have around one network differently."""
     if before.what == after.what == "onnx" or before.inside or after.inside:
-        return (*list_changes(before.surroundings, after.surroundings), *_compare_labels(before.labels, after.labels))
+        differences = list_differences(before.surroundings, after.surroundings)
+        changes = (KeyChange(("around", d.key), d.before, d.after) for d in differences)
+        return (*changes, *_compare_labels(before.labels, after.labels))
     file, other, swapped = (after, before, False) if after.what == "onnx" else (before, after, True)
     found = find_normalization(file.surroundings.input, file.graph.input.shape[0])
     stated = (other.stated or {}).get("input", {})
@@ -149,7 +141,7 @@ def _call_input(graph: Graph, name: str) -> Graph:
     return replace(rewire_graph(graph, graph.nodes, {graph.input.name: new}), input=new)
 
 
-def restore_softmax(graph: Graph, around: Surroundings, other: Graph) -> Graph:
+def _restore_softmax(graph: Graph, around: Surroundings, other: Graph) -> Graph:
     """The network of a file with the softmax that was told apart from it, where the other network ends in one."""
     ends = {node.output.name for node in other.nodes if isinstance(node.op, Softmax)}
     if not ends.intersection(value.name for value in other.outputs):
@@ -163,7 +155,7 @@ def restore_softmax(graph: Graph, around: Surroundings, other: Graph) -> Graph:
 
 def settle_graph(graph: Graph, around: Surroundings, other: Graph) -> Graph:
     """A file's network as it is to be compared with another one."""
-    return keep_stated_outputs(restore_softmax(graph, around, other), around, other)
+    return keep_stated_outputs(_restore_softmax(graph, around, other), around, other)
 
 
 def _make_softmax(scores: Value, name: str) -> Node:

@@ -21,6 +21,10 @@ class Normalization(NamedTuple):
     mean: tuple[float, ...]
     std: tuple[float, ...]
 
+    def describe(self) -> str:
+        """In words: `mean 0.485, 0.456, 0.406, std 0.229, 0.224, 0.225`."""
+        return f"mean {_format_numbers(self.mean)}, std {_format_numbers(self.std)}"
+
     def is_close(self, other: Normalization) -> bool:
         """Whether both are the same but for rounding."""
         if len(self.mean) != len(other.mean):
@@ -57,7 +61,7 @@ def describe_pixels(pixels: PixelInput) -> str:
     if pixels.scale != 1:
         words.append(f"of 0..{pixels.scale:g}")
     if pixels.mean:
-        words += [f"mean {format_numbers(pixels.mean)}", f"std {format_numbers(pixels.std)}"]
+        words.append(Normalization(pixels.mean, pixels.std).describe())
     if pixels.crop is not None:
         words.append(f"of any size, crop {pixels.crop:g}")
     return ", ".join(words)
@@ -73,7 +77,7 @@ def describe_output(output: ServedOutput) -> str:
     return f"the probabilities of '{source}'" if output.kind == "probabilities" else f"'{source}'"
 
 
-def format_numbers(numbers: tuple[float, ...]) -> str:
+def _format_numbers(numbers: tuple[float, ...]) -> str:
     """Numbers as a list: `0.485, 0.456, 0.406`."""
     return ", ".join(f"{number:.7g}" for number in numbers)
 
@@ -143,7 +147,7 @@ def _name_crop(pixels: PixelInput) -> str:
 
 
 def _name_normalization(pixels: PixelInput) -> str:
-    mean = [f"mean {format_numbers(pixels.mean)}", f"std {format_numbers(pixels.std)}"] if pixels.mean else []
+    mean = [Normalization(pixels.mean, pixels.std).describe()] if pixels.mean else []
     return ", ".join([f"pixels of 0..{pixels.scale:g}", *mean])
 
 
