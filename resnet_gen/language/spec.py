@@ -297,6 +297,11 @@ class Spec(_Model):
     budgets: Budgets | None = Field(None, description="What it may cost, checked by `resnet-gen verify`.")
     training: Training | None = Field(None, description="What only training sees, in generated PyTorch and Flax.")
 
+    @property
+    def class_labels(self) -> tuple[str, ...]:
+        """What its classes are called; none where it does not say."""
+        return (self.serve.labels if self.serve else None) or ()
+
 
 OWN_KEYS = ("name", "extends", "parts", "title", "paper", "reference", "deviations", "claims", "budgets")
 """Keys that describe one network and are not inherited through `extends`."""

@@ -52,11 +52,12 @@ def compare_model(
         return FileFindings(str(path), layers=(f"{path}: {file.problems[0].message}",), behind=("shapes", "weights"))
     served = read_stated_network(subject.loaded)
     faults = list_faults(file.surroundings, subject.loaded.spec.input, served.surroundings if served else None)
-    labels = (subject.loaded.spec.serve.labels if subject.loaded.spec.serve else None) or ()
+    labels = subject.loaded.spec.class_labels
     every = (*faults, *list_label_faults(file.labels, labels))
     around = tuple((fault.loc, f"{path}: {fault.words}") for fault in every)
     inside = served and outputs_alike(served.surroundings, file.surroundings)
-    file = file if inside else _settle_outputs(file, subject.graph)
+    if not inside:  # a spec's network may end in a softmax itself
+        file = replace(file, graph=settle_graph(file.graph, file.surroundings, subject.graph))
     wanted = served.graph if served and inside else subject.graph
     shapes = tuple(_compare_shapes(path, file.graph, wanted))
     graph = _lower_at_their_size(subject.loaded, wanted, file.graph, inside=bool(inside))
@@ -78,21 +79,12 @@ def compare_model(
         words,
         comparison.words,
         ranges.words,
-        (
-            *(() if weights else ("weights",)),
-            *filter(None, [ranges.left]),
-            *unknown,
-        ),
+        (*(() if weights else ("weights",)), *filter(None, [ranges.left]), *unknown),
         layers=(*valid, *ranges.faults),
         shapes=shapes,
         weights=comparison.faults,
         surroundings=around,
     )
-
-
-def _settle_outputs(file: OnnxModel, graph: Graph) -> OnnxModel:
-    """The file with its network as it is to be compared with a spec's, which may end in a softmax itself."""
-    return replace(file, graph=settle_graph(file.graph, file.surroundings, graph))
 
 
 def _check_validity(path: Path) -> tuple[list[str], list[str]]:
