@@ -63,6 +63,11 @@ class FileNetwork:
         nodes = (replace(theirs, path=ours.path, role=ours.role) for ours, theirs in ordered)
         return replace(self.recovered.read.graph, nodes=tuple(nodes))
 
+    @cached_property
+    def spec_counts(self) -> Counts | None:
+        """The counts of the recovered spec, which has the norms that the file may have folded; None without a spec."""
+        return None if self.loaded is None else count(lower(self.loaded))
+
     @property
     def unknown(self) -> tuple[Node, ...]:
         """The nodes that are none of our operations."""
@@ -111,13 +116,12 @@ class FileNetwork:
             "precision": self.model.precision,
             "batch": self.model.batch,
             "around": describe_surroundings(self.model.surroundings),
-            "imported": None if isinstance(self.recovered, Problem) else self._spec_data(self.recovered),
+            "imported": self._spec_data(self.spec_counts) if self.spec_counts else None,
             "reason": why and why.message,
             "unknown": {"nodes": [n.name for n in self.unknown], "params": found.params, "macs": found.macs},
         }
 
-    def _spec_data(self, recovered: Imported) -> dict[str, Any]:
-        found = count(lower(recovered.loaded))
+    def _spec_data(self, found: Counts) -> dict[str, Any]:
         same = [one.name for one in self.equivalents if not one.standardized]
         return {"same_as": same, "params": found.params, "buffers": found.buffers}
 
@@ -143,11 +147,12 @@ class FileNetwork:
             yield f"computes in {self.model.precision}: counted as the float32 network that it is, without scales"
         if self.model.batch not in (None, 1):
             yield f"fixed to a batch of {self.model.batch:,}: counted for one image"
-        if isinstance(self.recovered, Problem):
+        spec = self.spec_counts
+        if spec is None:
             if self.model.batch_norm == "folded":
                 yield "its convolutions have biases, and maybe norms folded into them: those are counted as they stand"
             return
-        here, spec = count(self.graph), count(lower(self.recovered.loaded))
+        here = count(self.graph)
         if (here.params, here.buffers) != (spec.params, spec.buffers):
             yield (
                 f"counts are of the file, with its norms folded: {_sizes(here)}; "
