@@ -14,7 +14,7 @@ from resnet_gen.cli.hints import tell_refused_hint, tell_saturation, tell_slow_b
 from resnet_gen.cli.output import finite_or_none, say, say_json
 from resnet_gen.engine.base import Tuning, format_shape
 from resnet_gen.engine.file_serving import FileServing
-from resnet_gen.graph.surrounding_terms import find_normalization
+from resnet_gen.graph.surrounding_terms import is_normalized
 from resnet_gen.language.spec import Input
 from resnet_gen.problems import refuse, shorten
 from resnet_gen.weights.base import Array
@@ -49,7 +49,7 @@ def run_model(
     taken = taken or models.embedded_input(opened)
     if taken is None:
         taken = models.assumed_input(opened)
-        say(f"{session.where}: carries no spec; {_describe_assumption(serving, taken)}", err=True)
+        say(f"{session.where}: carries no spec; {_describe_assumption(serving)}", err=True)
     batch = batch or session.shape[0] or (session.bounds[0][0] if session.bounds else 1)
     check_shape(session, serving, taken, batch)
     drawn = str(seed or DEFAULT_SEED) if weights is None else None
@@ -94,9 +94,9 @@ class _Run(NamedTuple):
         return {"milliseconds": round(1000 * self.seconds, 3), "images_per_second": round(images / self.seconds, 1)}
 
 
-def _describe_assumption(serving: FileServing, taken: Input) -> str:
+def _describe_assumption(serving: FileServing) -> str:
     """What is assumed of pictures that a file does not say."""
-    if find_normalization(serving.input, taken.channels) is None:
+    if not is_normalized(serving.input):
         return "ImageNet's preprocessing is assumed"
     crop = serving.takes_any_size
     return f"it normalizes pictures itself{'' if crop else '; resizing and crop as for ImageNet are assumed'}"

@@ -37,9 +37,14 @@ class Normalization(NamedTuple):
         return Normalization(self.mean[::-1], self.std[::-1])
 
 
+def is_normalized(pixels: PixelInput | None) -> bool:
+    """Whether a graph normalizes pixels, and does not leave that to whoever hands them in."""
+    return pixels is not None and (bool(pixels.mean) or pixels.scale != 1 or pixels.dtype == "uint8")
+
+
 def find_normalization(pixels: PixelInput | None, channels: int) -> Normalization | None:
-    """By what a graph normalizes pixels; None where it leaves that to whoever hands them in."""
-    if pixels is None or not (pixels.mean or pixels.scale != 1 or pixels.dtype == "uint8"):
+    """By what a graph normalizes pixels; None where it does not."""
+    if pixels is None or not is_normalized(pixels):
         return None
     part = pixels.scale / 255 if pixels.dtype == "uint8" else 1.0
     std = tuple(each * part for each in pixels.std or (1.0,) * channels)

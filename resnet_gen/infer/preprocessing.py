@@ -9,6 +9,7 @@ from resnet_gen.graph.surrounding_terms import (
     Normalization,
     describe_surroundings,
     find_normalization,
+    is_normalized,
     list_differences,
 )
 from resnet_gen.graph.surroundings import ServedOutput, Surroundings
@@ -54,7 +55,7 @@ def _serves_the_same(data: dict[str, Any], around: Surroundings) -> bool:
 def _describe_serving(around: Surroundings, names: Mapping[str, str]) -> dict[str, Any] | None:
     """The settings of `serve`; None for what it has no words for."""
     pixels = around.input
-    if pixels is None or pixels.dtype not in PIXEL_TYPES or find_normalization(pixels, 1) is None:
+    if pixels is None or pixels.dtype not in PIXEL_TYPES or not is_normalized(pixels):
         return None
     serve: dict[str, Any] = {"type": pixels.dtype, "layout": pixels.layout, "order": pixels.order}
     if pixels.dtype == "float32" and pixels.scale != 1:
@@ -73,17 +74,17 @@ def _name_word(output: ServedOutput, names: Mapping[str, str]) -> str:
     return names.get(output.source, output.source) if output.is_plain else output.kind
 
 
-def describe_preprocessing(around: Surroundings, channels: int, *, served: bool) -> Iterator[str]:
+def describe_preprocessing(around: Surroundings, *, served: bool) -> Iterator[str]:
     """What a spec carries of the surroundings, and what it does not, each with a word before it."""
-    if find_normalization(around.input, channels):
+    if is_normalized(around.input):
         yield "input: mean and std are those of the file's graph"
     word = "serve" if served else "not carried"
     yield from (f"{word}: around the network, the file {line}" for line in describe_surroundings(around))
 
 
-def list_unknown(around: Surroundings, channels: int) -> str:
+def list_unknown(around: Surroundings) -> str:
     """What nobody can know of how a picture becomes the input."""
-    if find_normalization(around.input, channels) is None:
+    if not is_normalized(around.input):
         return "how a picture becomes the input (resizing, crop, mean, std), which no graph shows"
     crop = around.input is not None and around.input.crop is not None
     return "" if crop else "how a picture is resized and cropped, which this graph does not show"

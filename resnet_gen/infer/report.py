@@ -26,7 +26,7 @@ def describe_recovery(
     lines = [f"proof: the spec is built to the same {several(nodes, 'operation')}, each with the same operands"]
     lines += [f"same: computes {words}" for one in same for words in describe_equivalents([one])]
     lines += [*_describe_norms(found), *_describe_names(found)]
-    lines += describe_preprocessing(read.surroundings, read.graph.input.shape[0], served=served)
+    lines += describe_preprocessing(read.surroundings, served=served)
     return [*lines, *(f"not carried: {what}" for what in _list_losses(found, read, weights))]
 
 
@@ -57,7 +57,7 @@ def _describe_names(found: RecoveredSpec) -> Iterator[str]:
 
 def _list_losses(found: RecoveredSpec, read: OnnxModel, weights: bool) -> Iterator[str]:
     """What the file has, or a user of it knows, that the specification does not hold."""
-    if unknown := list_unknown(read.surroundings, read.graph.input.shape[0]):
+    if unknown := list_unknown(read.surroundings):
         yield unknown
     given = [] if read.surroundings.input else [(read.graph.input, found.graph.input)]
     values = [*given, *zip(read.graph.outputs, found.graph.outputs, strict=True)]
