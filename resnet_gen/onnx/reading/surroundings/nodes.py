@@ -7,7 +7,7 @@ from fractions import Fraction
 from typing import Any, TypeAlias
 
 import numpy as np
-from onnx import AttributeProto, ModelProto, NodeProto
+from onnx import AttributeProto, ModelProto, NodeProto, TensorProto, helper, numpy_helper
 
 from resnet_gen.onnx.reading.constants import FileConstant
 from resnet_gen.onnx.reading.custom_domains import FileFunctions
@@ -94,20 +94,13 @@ class TensorFlow:
     def find_array(self, name: str) -> Any:
         """The numbers of a small constant, which nodes may have given other dimensions; None where it is none."""
         for _ in range(4):
-            if name in self._constants:
-                return _load_small(self._constants[name])
-            index = self.makers.get(name)
-            attributes = None if index is None else self.attributes(index)
-            if index is None or attributes is None:
-                return None
-            node = self.nodes[index]
-            if node.op_type == "Constant":
-                return _read_constant(attributes)
-            if node.op_type in ("Reshape", "Unsqueeze", "Squeeze"):
-                return self._reshape_array(index)
-            if node.op_type != "Identity":
-                return None
-            name = node.input[0]
+            reshaping = self.find_maker(name, "Reshape", "Unsqueeze", "Squeeze")
+            if reshaping is not None:
+                return self._reshape_array(reshaping)
+            same = self.find_maker(name, "Identity")
+            if same is None:
+                return self._find_initializer(name)
+            name = self.nodes[same].input[0]
         return None
 
     def _reshape_array(self, index: int) -> Any:
@@ -134,8 +127,6 @@ class TensorFlow:
 
 
 def _wrap_node(node: NodeProto, opset: int) -> Any:
-    from onnx import TensorProto, helper
-
     given = [helper.make_tensor_value_info(name, TensorProto.UNDEFINED, None) for name in node.input]
     made = [helper.make_tensor_value_info(name, TensorProto.UNDEFINED, None) for name in node.output]
     graph = helper.make_graph([node], "constant", given, made)
@@ -152,8 +143,6 @@ def _load_small(constant: FileConstant) -> Any:
 
 
 def _read_constant(attributes: Mapping[str, Any]) -> Any:
-    from onnx import numpy_helper
-
     for name, kind in {"value_float": np.float32, "value_floats": np.float32, "value_int": np.int64,
                        "value_ints": np.int64}.items():  # fmt: skip
         if attributes.get(name) is not None:
@@ -183,5 +172,10 @@ def find_exact(flow: TensorFlow, name: str, axis: int, channels: int) -> ExactNu
     dims = (1,) * (4 - array.ndim) + array.shape
     if any(n != 1 for place, n in enumerate(dims) if place != axis) or dims[axis] not in (1, channels):
         return None
+    return read_exact(array)
+
+
+def read_exact(array: Any) -> ExactNumbers | None:
+    """The numbers of a constant in their order; None where one is none that is finite."""
     numbers = np.asarray(array, np.float64).reshape(-1)
     return tuple(map(Fraction, map(float, numbers))) if np.isfinite(numbers).all() else None

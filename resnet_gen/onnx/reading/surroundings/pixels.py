@@ -13,7 +13,7 @@ from onnx import ValueInfoProto
 from resnet_gen.graph.surroundings import PixelInput
 from resnet_gen.onnx.reading.constants import DTYPES
 from resnet_gen.onnx.reading.shape_inference import read_type
-from resnet_gen.onnx.reading.surroundings.nodes import ExactNumbers, TensorFlow, find_exact, find_integers
+from resnet_gen.onnx.reading.surroundings.nodes import ExactNumbers, TensorFlow, find_exact, find_integers, read_exact
 from resnet_gen.onnx.reading.surroundings.resizing import find_crop
 from resnet_gen.ops import DType
 
@@ -36,7 +36,8 @@ _ROUNDING = 4e-7
 class PixelSteps:
     """Steps so far: the tensor that they make, in which type and order, and of a pixel `factor` * pixel + `shift`.
 
-    `axis` is that of the channels; factors and shifts stand in the order that channels have in the tensor.
+    `axis` is that of the channels; factors and shifts stand in the order that channels have in the tensor. `stripped`
+    says that something was done that a network's graph cannot hold.
     """
 
     tensor: str
@@ -62,11 +63,6 @@ class PixelSteps:
         """Whether a network may begin here: with a floating-point image, channels first."""
         return self.axis == 1 and self.dtype in _FLOATS
 
-    @property
-    def is_plain(self) -> bool:
-        """Whether nothing was done so far that a network's graph cannot hold."""
-        return not self.stripped
-
 
 class PixelPrologue(NamedTuple):
     """What stands before a network: what the file takes, and the tensor that the network takes, with its dimensions."""
@@ -88,7 +84,7 @@ def find_prologue(flow: TensorFlow, given: ValueInfoProto) -> PixelPrologue | No
         if following is None:
             return best if best and not _is_part_of_function(flow, best.tensor) else None
         steps = following
-        if steps.is_network_input and not steps.is_plain:
+        if steps.is_network_input and steps.stripped:
             pixels = describe_pixels(start, steps)
             best = PixelPrologue(pixels, steps.tensor, steps.dtype, steps.dims) if pixels else best
     return None
@@ -230,9 +226,7 @@ def _as_pixel_range(factor: Fraction) -> Fraction:
 def _combine(
     first: ExactNumbers, second: ExactNumbers, function: Callable[[Fraction, Fraction], Fraction]
 ) -> ExactNumbers:
-    many = max(len(first), len(second))
-    pairs = zip(first * (many // len(first)), second * (many // len(second)), strict=True)
-    return tuple(function(a, b) for a, b in pairs)
+    return tuple(function(a, b) for a, b in zip(*_align(first, second), strict=True))
 
 
 def _dequantize(flow: TensorFlow, steps: PixelSteps, index: int, attributes: dict[str, Any]) -> PixelSteps | None:
@@ -242,9 +236,9 @@ def _dequantize(flow: TensorFlow, steps: PixelSteps, index: int, attributes: dic
         return None
     axis = int(attributes.get("axis", 1)) % 4
     scale = _find_codes(flow, node.input[1], steps.channels, axis == steps.axis)
-    zero = (
-        (Fraction(0),) if len(node.input) < 3 else _find_codes(flow, node.input[2], steps.channels, axis == steps.axis)
-    )
+    zero: ExactNumbers | None = (Fraction(0),)
+    if len(node.input) == 3:
+        zero = _find_codes(flow, node.input[2], steps.channels, axis == steps.axis)
     if zero is None or scale is None:
         return None
     moved = _apply(replace(steps, dtype="float32"), "Sub", zero)
@@ -255,8 +249,7 @@ def _find_codes(flow: TensorFlow, name: str, channels: int, along: bool) -> Exac
     array = flow.find_array(name)
     if array is None or array.ndim > 1 or array.size not in ((1, channels) if along else (1,)):
         return None
-    numbers = np.asarray(array, np.float64).reshape(-1)
-    return tuple(map(Fraction, map(float, numbers))) if np.isfinite(numbers).all() else None
+    return read_exact(array)
 
 
 _STEPS: dict[str, Callable[[TensorFlow, PixelSteps, int, dict[str, Any]], PixelSteps | None]] = {
