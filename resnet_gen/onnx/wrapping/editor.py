@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -13,6 +14,7 @@ from resnet_gen.onnx.reading.constants import DTYPES
 from resnet_gen.onnx.wrapping.constant_lists import read_list
 from resnet_gen.onnx.wrapping.model_file import WholeModel
 from resnet_gen.onnx.wrapping.request import OPEN
+from resnet_gen.ops.serving import OPEN_SIDES
 from resnet_gen.problems import Refused, refuse, shorten, suggest, visible
 
 
@@ -145,7 +147,7 @@ class ModelEditor:
             raise self.make_refusal("--size: it takes pictures of any size, and makes them its network's own")
         first = 1 if pixels and pixels.layout == "NHWC" else 2
         old = self.given.shape[first : first + 2]
-        new = ["height", "width"] if size == OPEN else list(size)
+        new = [*OPEN_SIDES] if size == OPEN else list(size)
         if old == new or (size == OPEN and not any(isinstance(side, int) for side in old)):
             raise self.make_refusal("--size: it is that already")
         self.forget_shapes()
@@ -257,10 +259,13 @@ class ModelEditor:
             ends[old].name = new
         return [f"'{shorten(old)}' is called '{shorten(new)}'" for old, new in pairs]
 
+    @cached_property
+    def _taken(self) -> set[str]:
+        """Names that something has, or is to have."""
+        return {*self.graph.tensors(), *(node.name for node in self.graph.nodes)}
+
     def new_name(self, name: str) -> str:
         """The name, or with a number behind it one that nothing has."""
-        if not hasattr(self, "_taken"):
-            self._taken = {*self.graph.tensors(), *(node.name for node in self.graph.nodes)}
         found, number = name, 1
         while found in self._taken:
             number += 1
