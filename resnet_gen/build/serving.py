@@ -13,7 +13,7 @@ from resnet_gen.graph.serving import explain_detour, list_put_around
 from resnet_gen.graph.surroundings import Surroundings
 from resnet_gen.language.load import Loaded
 from resnet_gen.ops import Shape
-from resnet_gen.ops.serving import ANY_SIDE
+from resnet_gen.ops.serving import picture_shape
 from resnet_gen.problems import refuse
 
 UNSMOOTHED = "OpenVINO 2026.4 does not smooth pictures that a graph makes smaller: its outputs are others"
@@ -40,11 +40,8 @@ def check_served(loaded: Loaded, request: Request) -> None:
 
 def served_shape(loaded: Loaded) -> Shape:
     """The shape of one image that a spec's file takes, 0 for a side of any length."""
-    serve, (c, h, w) = loaded.spec.serve, loaded.spec.input.shape
-    if serve is None:
-        return c, h, w
-    h, w = (ANY_SIDE, ANY_SIDE) if serve.size == "any" else (h, w)
-    return (h, w, c) if serve.layout == "NHWC" else (c, h, w)
+    serve, shape = loaded.spec.serve, loaded.spec.input.shape
+    return shape if serve is None else picture_shape(shape, serve.layout, open_sides=serve.size == "any")
 
 
 def refuse_resizing(loaded: Loaded) -> NoReturn:

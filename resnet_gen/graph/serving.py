@@ -49,17 +49,9 @@ _MAP = 3
 """Sides of a map."""
 
 
-def is_put_around(node: Node) -> bool:
-    """Whether a node is none of the network's."""
-    return node.role == "serving"
-
-
 def pixel_shape(taken: PixelInput, shape: Shape) -> Shape:
     """The shape of a picture as a file takes it, whose network takes (C, H, W)."""
-    c, h, w = shape
-    if taken.crop is not None:
-        h = w = serving.ANY_SIDE
-    return (h, w, c) if taken.layout == "NHWC" else (c, h, w)
+    return serving.picture_shape(shape, taken.layout, open_sides=taken.crop is not None)
 
 
 def pixel_step(taken: PixelInput | None) -> tuple[float, int] | None:
@@ -136,9 +128,9 @@ class _Builder:
             assert self._dropped
             self._same[self._dropped.output.name] = self._arrange(x, taken, "_of_bytes")
         if taken.crop is not None:
-            x = self._widen_pixels(self._arrange(x, taken))
+            x = self._widen(before, self._arrange(x, taken), "cast")
         else:
-            x = self._arrange(self._widen_pixels(x), taken)
+            x = self._arrange(self._widen(before, x, "cast"), taken)
         if taken.mean or taken.scale != 1:
             count = wanted.shape[0]
             op = serving.NormalizePixels(taken.scale, taken.mean or (0.0,) * count, taken.std or (1.0,) * count)
@@ -146,9 +138,6 @@ class _Builder:
         if wanted.dtype != "float32":
             x = self._add(before, "network_type", Cast(wanted.dtype), x, dtype=wanted.dtype)
         self._same[wanted.name] = x
-
-    def _widen_pixels(self, x: Value) -> Value:
-        return x if x.dtype == "float32" else self._add(self._before, "cast", Cast("float32"), x, dtype="float32")
 
     def _arrange(self, x: Value, taken: PixelInput, more: str = "") -> Value:
         """Pixels of any type with their channels first, in the network's order, and as many as it takes."""
@@ -180,7 +169,7 @@ class _Builder:
         elif served.kind == "embedding":
             yield self._add_embedding(source, name, normalized=served.normalized)
         else:
-            yield self._name_value(self._widen(source, name), name)
+            yield self._name_value(self._widen(self._behind, source, f"{name}_cast"), name)
 
     def _find_probabilities(self, source: str) -> Value:
         """The probabilities of scores, which are made once; those that the network outputs itself."""
@@ -192,20 +181,18 @@ class _Builder:
         return self._same.get(self._probabilities[source].name, self._probabilities[source])
 
     def _add_embedding(self, x: Value, name: str, *, normalized: bool) -> Value:
-        if len(x.shape) == 3:
+        if len(x.shape) == _MAP:
             if x.shape[1:] != (1, 1):
                 x = self._add(self._behind, f"{name}_pool", GlobalAvgPool(), x, dtype=x.dtype)
             x = self._add(self._behind, f"{name}_flatten", Flatten(), x, dtype=x.dtype)
-        x = self._widen(x, name)
+        x = self._widen(self._behind, x, f"{name}_cast")
         if normalized:
             return self._add(self._behind, name, serving.UnitLength(), x, dtype="float32", output=name)
         return self._name_value(x, name)
 
-    def _widen(self, x: Value, name: str) -> Value:
+    def _widen(self, nodes: list[Node], x: Value, name: str) -> Value:
         """A value in float32."""
-        return (
-            x if x.dtype == "float32" else self._add(self._behind, f"{name}_cast", Cast("float32"), x, dtype="float32")
-        )
+        return x if x.dtype == "float32" else self._add(nodes, name, Cast("float32"), x, dtype="float32")
 
     def _name_value(self, x: Value, name: str) -> Value:
         """A value under the name of an output, for all who read it."""
@@ -232,7 +219,7 @@ def _check_names(graph: Graph) -> Graph:
 
 def list_put_around(graph: Graph) -> list[str]:
     """What was put around a network, in order, in ONNX's words for whoever looks at a file."""
-    return [node.name for node in graph.nodes if is_put_around(node)]
+    return [node.name for node in graph.nodes if node.role == "serving"]
 
 
 def explain_detour(graph: Graph, taken: PixelInput | None) -> str | None:

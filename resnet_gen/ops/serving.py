@@ -8,6 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from resnet_gen.ops.base import Op, Shape, ShapeError, feature_map
+from resnet_gen.ops.serving_words import Layout
 from resnet_gen.ops.types import TypeChange
 
 ANY_SIDE = 0
@@ -20,6 +21,14 @@ def name_sides(shape: Shape) -> list[int | str]:
     """A shape's sides, those that are open by their names."""
     names = iter(OPEN_SIDES)
     return [next(names) if side == ANY_SIDE else side for side in shape]
+
+
+def picture_shape(shape: Shape, layout: Layout, *, open_sides: bool) -> Shape:
+    """The shape of a picture as a file takes it, whose network takes `shape`, (C, H, W)."""
+    c, h, w = shape
+    if open_sides:
+        h = w = ANY_SIDE
+    return (h, w, c) if layout == "NHWC" else (c, h, w)
 
 
 class ChannelsFirst(Op):
