@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from resnet_gen.onnx.reading.model import FileWeights, OnnxModel
+from resnet_gen.onnx.reading.model_outline import read_outline
 from resnet_gen.onnx.reading.opaque import Opaque
 from resnet_gen.onnx.reading.reader import ModelReader, NotExplained
 from resnet_gen.problems import refuse
@@ -19,6 +20,6 @@ def read(path: Path, *, partial: bool = False) -> OnnxModel:
     with `partial` such a node becomes an `Opaque` operation of the graph.
     """
     try:
-        return ModelReader(path, partial=partial).read()
+        return ModelReader(path, read_outline(path), partial=partial).read()
     except RecursionError:
         raise refuse("its nodes wait for one another too deeply", str(path)) from None

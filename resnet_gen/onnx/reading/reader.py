@@ -16,7 +16,7 @@ from resnet_gen.onnx.reading.custom_domains import FileFunctions
 from resnet_gen.onnx.reading.graph_builder import GraphWalk
 from resnet_gen.onnx.reading.header import FileHeader
 from resnet_gen.onnx.reading.model import FileWeights, OnnxModel
-from resnet_gen.onnx.reading.model_outline import read_outline
+from resnet_gen.onnx.reading.model_outline import Outline
 from resnet_gen.onnx.reading.naming import NodeNames
 from resnet_gen.onnx.reading.opaque import InferredShapes, make_opaque
 from resnet_gen.onnx.reading.operator_call import OperatorCall
@@ -45,14 +45,13 @@ class NotExplained(Refused):
 
 
 class ModelReader:
-    """Reads one file; with `partial`, nodes that are none of our operations are kept as they stand.
+    """Reads one file by its outline; with `partial`, nodes that are none of our operations are kept as they stand.
 
     What stands around the network is told apart from it, unless `look_inside` is not set.
     """
 
-    def __init__(self, path: Path, *, partial: bool, look_inside: bool = True) -> None:
-        self._path, self._partial = path, partial
-        outline = read_outline(path)
+    def __init__(self, path: Path, outline: Outline, *, partial: bool, look_inside: bool = True) -> None:
+        self._path, self._outline, self._partial = path, outline, partial
         whole = FileHeader(outline, path)
         self._opset, constants = whole.opset(), whole.initializers()
         inner = see_through(outline.model, constants, self._opset) if look_inside else None
@@ -79,7 +78,7 @@ class ModelReader:
             raise self._header.make_node_refusal(error.at, str(error)) from None
         around = self._settle_surroundings(found.graph)
         if around is None:
-            return ModelReader(self._path, partial=self._partial, look_inside=False).read()
+            return ModelReader(self._path, self._outline, partial=self._partial, look_inside=False).read()
         return replace(found, surroundings=around, labels=self._header.labels())
 
     def _settle_surroundings(self, graph: Graph) -> Surroundings | None:
