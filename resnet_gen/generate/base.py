@@ -11,39 +11,21 @@ from functools import cached_property
 from pathlib import Path
 from types import ModuleType
 
-from resnet_gen.graph import Graph
 from resnet_gen.graph.counts import Counts, count
-from resnet_gen.language.load import Loaded
-from resnet_gen.language.lower import lower
+from resnet_gen.infer.network_sources import SpecNetwork
 
 
 @dataclass(frozen=True)
-class CodeSubject:
+class CodeSubject(SpecNetwork):
     """The network that something is generated for."""
 
-    loaded: Loaded
     build: Path | None = None
     """A folder in which it may have been built, whose manifest names files."""
-
-    @cached_property
-    def graph(self) -> Graph:
-        """Its graph; raises `Refused` where there is none."""
-        return lower(self.loaded)
 
     @cached_property
     def counts(self) -> Counts:
         """The counts of its graph, for one image."""
         return count(self.graph)
-
-    @property
-    def name(self) -> str:
-        """The spec's name."""
-        return self.loaded.spec.name
-
-    @property
-    def title(self) -> str:
-        """What people call it."""
-        return self.loaded.spec.title or self.name
 
     @property
     def module(self) -> str:
