@@ -1,4 +1,4 @@
-"""Keys of a file's metadata: what it was made of, what is around its network, its size, what its classes are called."""
+"""Keys of a file's metadata: what it was made of, what was put around its network, what its classes are called."""
 
 from __future__ import annotations
 
