@@ -73,7 +73,7 @@ def compare_surroundings(before: Side, after: Side) -> tuple[KeyChange, ...]:
         differences = list_differences(before.surroundings, after.surroundings)
         changes = (KeyChange(("around", d.key), d.before, d.after) for d in differences)
         return (*changes, *_compare_labels(before.labels, after.labels))
-    file, other, swapped = (after, before, False) if after.what == "onnx" else (before, after, True)
+    file, other = (after, before) if after.what == "onnx" else (before, after)
     found = find_normalization(file.surroundings.input, file.graph.input.shape[0])
     stated = (other.stated or {}).get("input", {})
     if found is None or len(stated.get("mean", ())) != len(found.mean):
@@ -81,9 +81,9 @@ def compare_surroundings(before: Side, after: Side) -> tuple[KeyChange, ...]:
     own = Normalization(tuple(stated["mean"]), tuple(stated["std"]))
     if found.is_close(own):
         return ()
-    keys = [("mean", own.mean, found.mean), ("std", own.std, found.std)]
-    sides = [(name, list(b), list(a)) if swapped else (name, list(a), list(b)) for name, a, b in keys]
-    return tuple(KeyChange(("input", name), a, b) for name, a, b in sides if a != b)
+    former, latter = (own, found) if file is after else (found, own)
+    keys = zip(Normalization._fields, former, latter, strict=True)
+    return tuple(KeyChange(("input", name), list(a), list(b)) for name, a, b in keys if a != b)
 
 
 def _compare_labels(before: Sequence[str], after: Sequence[str]) -> tuple[KeyChange, ...]:
