@@ -53,10 +53,12 @@ def _name_kind(flow: TensorFlow, steps: OutputSteps, ranks: Mapping[str, int]) -
     if steps.kind is not None:
         return steps
     rank = ranks.get(steps.tensor)
-    plain: ServedKind = (
-        "map" if rank == _RANK_OF_MAP else "logits" if _ends_in_layer(flow, steps.tensor) else "embedding"
-    )
-    return replace(steps, tensor=_skip_changes_of_type(flow, steps.tensor), kind="logits" if rank is None else plain)
+    kind: ServedKind = "logits"
+    if rank == _RANK_OF_MAP:
+        kind = "map"
+    elif rank is not None and not _ends_in_layer(flow, steps.tensor):
+        kind = "embedding"
+    return replace(steps, tensor=_skip_changes_of_type(flow, steps.tensor), kind=kind)
 
 
 _RANK_OF_MAP = 4
