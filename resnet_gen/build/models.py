@@ -226,7 +226,7 @@ def _fits(model: RunnableModel, taken: Input) -> bool:
 
 def check_outputs(session: Runner, serving: FileServing, outputs: dict[str, Array]) -> None:
     """Refuse what is neither scores nor a map for each image, but the best classes that the file says it outputs."""
-    best = {name for output in serving.outputs if output.kind == "top_k" for name in output.names}
+    best = serving.list_names("top_k")
     for name, values in outputs.items():
         if name in best and values.dtype.kind in "iuf" and values.ndim and values.size:
             continue

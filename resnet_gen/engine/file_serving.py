@@ -12,7 +12,7 @@ import numpy.typing as npt
 
 from resnet_gen.engine.image import normalize_pixels, read_image, read_pixels
 from resnet_gen.graph.serving import pixel_shape
-from resnet_gen.graph.surroundings import PixelInput, ServedOutput
+from resnet_gen.graph.surroundings import PixelInput, ServedKind, ServedOutput
 from resnet_gen.language.spec import Input
 from resnet_gen.weights.base import Array
 
@@ -66,9 +66,9 @@ class FileServing:
         ordered = x[..., ::-1] if self.input.order == "BGR" else x
         return np.ascontiguousarray(ordered if self.input.layout == "NHWC" else ordered.transpose(0, 3, 1, 2))
 
-    def find_best(self) -> ServedOutput | None:
-        """The output that holds the best classes, if one does."""
-        return next((output for output in self.outputs if output.kind == "top_k"), None)
+    def list_names(self, *kinds: ServedKind) -> set[str]:
+        """What the outputs of some kinds are called."""
+        return {name for output in self.outputs if output.kind in kinds for name in output.names}
 
 
 NETWORK_ALONE = FileServing()
