@@ -153,9 +153,8 @@ def check_shape(session: Runner, serving: FileServing, taken: Input, batch: int)
     fixed, *image = session.shape
     if fixed is not None and fixed != batch:
         raise refuse(f"--batch {batch}: the model takes {fixed} at a time", session.where)
-    wanted = serving.shape(taken)
-    if any(side is not None and side != own for side, own in zip(image, wanted, strict=True)):
-        message = f"takes {format_shape(image)}, the spec in its metadata {format_shape(wanted)}"
+    if not serving.fits(image, taken):
+        message = f"takes {format_shape(image)}, the spec in its metadata {format_shape(serving.shape(taken))}"
         raise refuse(message, session.where)
 
 

@@ -209,7 +209,7 @@ def choose_inputs(opened: Sequence[RunnableModel]) -> EvaluatedModels:
     models, notes = [], []
     for model, taken in zip(opened, known, strict=True):
         runner, serving = model.runner, model.serving
-        other = next((one for one in known if one and _fits(model, one)), None)
+        other = next((one for one in known if one and serving.fits(runner.shape[1:], one)), None)
         if taken is None:
             how = "the other model's preprocessing is taken" if other else "ImageNet's preprocessing is assumed"
             notes.append(f"{runner.where}: carries no spec; {how}")
@@ -217,11 +217,6 @@ def choose_inputs(opened: Sequence[RunnableModel]) -> EvaluatedModels:
         check_shape(runner, serving, taken, runner.shape[0] or 1)
         models.append(EvaluatedModel(runner, ImageForm(taken, serving)))
     return EvaluatedModels(tuple(models), tuple(notes))
-
-
-def _fits(model: RunnableModel, taken: Input) -> bool:
-    pairs = zip(model.runner.shape[1:], model.serving.shape(taken), strict=True)
-    return all(side in (None, wanted) for side, wanted in pairs)
 
 
 def check_outputs(session: Runner, serving: FileServing, outputs: dict[str, Array]) -> None:
