@@ -168,7 +168,7 @@ def embedded_seed(session: Runner) -> str | None:
     path = Path(session.where)
     if path.suffix != ENGINE:
         return session.metadata.get(SEED_KEY)
-    built = manifest.read(path.with_name(manifest.file_name(path.name.partition(".")[0]))) or {}
+    built = manifest.read(manifest.locate_beside(path)) or {}
     seed = built["weights"].get("seed") if built else None
     return None if seed is None else str(seed)
 
