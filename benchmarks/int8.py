@@ -23,6 +23,7 @@ from benchmarks.images import crops
 from resnet_gen.engine import openvino as own_openvino
 from resnet_gen.engine.base import Runner, Tuning
 from resnet_gen.engine.runtimes import open_file
+from resnet_gen.engine.signal_power import SignalPower
 from resnet_gen.language.load import load
 from resnet_gen.speed.benchmark import Effort, compare_speed, measure
 from resnet_gen.weights.base import Array
@@ -106,17 +107,14 @@ def measure_accuracies(folder: Path) -> dict[str, Any]:
             if runtime in side.runtimes:
                 logits = _compute_logits(_open(folder, side, runtime), x)
                 agreement = float((logits.argmax(1) == exact.argmax(1)).mean())
-                found[f"{side.name}, {runtime}"] = [_find_decibels(logits, exact), agreement]
+                power = SignalPower()
+                power.add(exact, logits)
+                found[f"{side.name}, {runtime}"] = [power.decibels, agreement]
     return found
 
 
 def _compute_logits(runner: Runner, x: Array) -> Array:
     return np.concatenate([next(iter(runner.run(x[i : i + 8]).values())) for i in range(0, len(x), 8)])
-
-
-def _find_decibels(found: Array, wanted: Array) -> float:
-    noise = (found.astype(np.float64) - wanted) ** 2
-    return float(10 * np.log10((wanted.astype(np.float64) ** 2).sum() / noise.sum()))
 
 
 def _show_speeds(runtime: str, batch: int, found: dict[str, Any]) -> None:
