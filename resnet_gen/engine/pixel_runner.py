@@ -7,6 +7,7 @@ from dataclasses import dataclass, fields
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
 from resnet_gen.engine.base import Runner
 from resnet_gen.engine.file_serving import FileServing
@@ -51,10 +52,10 @@ class PixelRunner(Runner):
         mean, std = self.pixels.mean or (0.0,), self.pixels.std or (1.0,)
         return np.reshape(mean, (-1, 1, 1)), np.reshape(std, (-1, 1, 1))
 
-    def _find_pixels(self, x: Array) -> Array:
+    def _find_pixels(self, x: Array) -> npt.NDArray[np.float64]:
         """The same in float64, in the network's order, channels first."""
         mean, std = self._spread_numbers()
-        found = (np.asarray(x, np.float64) * std + mean) * self.pixels.scale
+        found: npt.NDArray[np.float64] = (np.asarray(x, np.float64) * std + mean) * self.pixels.scale
         if self.pixels.dtype == "uint8":
             found = np.rint(np.nan_to_num(found)).clip(0, 255)
         return found
