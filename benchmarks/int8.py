@@ -11,7 +11,8 @@ from __future__ import annotations
 import argparse
 import hashlib
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 from statistics import median
 from typing import Any, NamedTuple
@@ -23,6 +24,7 @@ from benchmarks.images import crops
 from resnet_gen.engine import openvino as own_openvino
 from resnet_gen.engine.base import Runner, Tuning
 from resnet_gen.engine.runtimes import open_file
+from resnet_gen.engine.signal_power import SignalPower
 from resnet_gen.language.load import load
 from resnet_gen.speed.benchmark import Effort, compare_speed, measure
 from resnet_gen.weights.base import Array
@@ -80,7 +82,7 @@ def _choose_sides(runtime: str) -> list[Side]:
 
 
 def measure_speeds(folder: Path, runtime: str, batch: int, seconds: float, rounds: int) -> dict[str, Any]:
-    """Images a second of each file, and ours over each of the others: medians of the rounds, and all their ratios."""
+    """Images a second of each file, medians of the rounds, and all ratios of ours over the others; with the effort."""
     x = crops(batch, 1, load(quantized_files.SPEC).spec.input)
     sides = _choose_sides(runtime)
     speeds: dict[str, list[float]] = {side.name: [] for side in sides}
@@ -93,7 +95,8 @@ def measure_speeds(folder: Path, runtime: str, batch: int, seconds: float, round
             speeds[name].append(timing.images_per_second)
         for name, found in ratios.items():
             found.append(compare_speed(of["ours"], of[name]).median)
-    return {"images_per_second": {name: median(found) for name, found in speeds.items()}, "ours_over": ratios}
+    per_second = {name: median(found) for name, found in speeds.items()}
+    return {"rounds": rounds, "seconds": seconds, "images_per_second": per_second, "ours_over": ratios}
 
 
 def measure_accuracies(folder: Path) -> dict[str, Any]:
@@ -106,7 +109,9 @@ def measure_accuracies(folder: Path) -> dict[str, Any]:
             if runtime in side.runtimes:
                 logits = _compute_logits(_open(folder, side, runtime), x)
                 agreement = float((logits.argmax(1) == exact.argmax(1)).mean())
-                found[f"{side.name}, {runtime}"] = [_find_decibels(logits, exact), agreement]
+                power = SignalPower()
+                power.add(exact, logits)
+                found[f"{side.name}, {runtime}"] = [power.decibels, agreement]
     return found
 
 
@@ -114,12 +119,8 @@ def _compute_logits(runner: Runner, x: Array) -> Array:
     return np.concatenate([next(iter(runner.run(x[i : i + 8]).values())) for i in range(0, len(x), 8)])
 
 
-def _find_decibels(found: Array, wanted: Array) -> float:
-    noise = (found.astype(np.float64) - wanted) ** 2
-    return float(10 * np.log10((wanted.astype(np.float64) ** 2).sum() / noise.sum()))
-
-
 def _show_speeds(runtime: str, batch: int, found: dict[str, Any]) -> None:
+    print(f"{runtime}, batch {batch}  medians of {found['rounds']} rounds of {found['seconds']:g} s a file")
     for name, speed in found["images_per_second"].items():
         print(f"{runtime}, batch {batch}  {name:20}{speed:8.1f} images/s")
     for name, ratios in found["ours_over"].items():
@@ -152,17 +153,9 @@ def _hash_files(folder: Path) -> str:
     return found.hexdigest()
 
 
-def _recall(folder: Path, part: str, again: bool) -> Path:
-    """Where a part's figures are kept for the files that are there; `again` forgets them."""
-    path = folder / f"{part}-{_hash_files(folder)[:16]}.json"
-    if again:
-        path.unlink(missing_ok=True)
-    return path
-
-
-def _find_figures(path: Path, found: Any) -> Any:
-    """The figures of `path`, else those that `found` measures, which are then kept there."""
-    if not path.exists():
+def _find_figures(path: Path, again: bool, found: Callable[[], dict[str, Any]]) -> Any:
+    """The figures of `path`, else or with `again` those that `found` measures, which are then kept there."""
+    if again or not path.exists():
         path.write_text(json.dumps(found(), indent=1) + "\n", encoding="utf-8")
     return json.loads(path.read_text(encoding="utf-8"))
 
@@ -187,18 +180,17 @@ def main(arguments: Sequence[str] | None = None) -> None:
     if how.files:
         return
     vnni = "with" if quantized_files.HAS_VNNI else "without"
-    print(f"ResNet-50 in INT8 on this CPU, {vnni} VNNI; medians of {how.rounds} rounds of {how.seconds:g} s a file\n")
+    print(f"ResNet-50 in INT8 on this CPU, {vnni} VNNI\n")
+    digest = _hash_files(how.cache)[:16]
     for runtime in RUNTIMES if not how.accuracy else ():
         for batch in BATCHES:
             if how.runtime in (None, runtime) and how.batch in (None, batch):
-                path = _recall(how.cache, f"{runtime}-{batch}", how.again)
-                found = _find_figures(
-                    path, lambda r=runtime, b=batch: measure_speeds(how.cache, r, b, how.seconds, how.rounds)
-                )
-                _show_speeds(runtime, batch, found)
+                path = how.cache / f"speeds-{runtime}-{batch}-{digest}.json"
+                measure_it = partial(measure_speeds, how.cache, runtime, batch, how.seconds, how.rounds)
+                _show_speeds(runtime, batch, _find_figures(path, how.again, measure_it))
     if how.accuracy or not (how.runtime or how.batch):
-        path = _recall(how.cache, "accuracy", how.again)
-        _show_accuracies(_find_figures(path, lambda: measure_accuracies(how.cache)))
+        path = how.cache / f"accuracy-{digest}.json"
+        _show_accuracies(_find_figures(path, how.again, partial(measure_accuracies, how.cache)))
 
 
 if __name__ == "__main__":

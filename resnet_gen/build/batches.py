@@ -48,9 +48,7 @@ def _make_profiles(given: dict[str, tuple[str, ...]]) -> BuildBatch:
         raise refuse("shapes of a range differ in their channels", hint="only batch, height and width may be symbolic")
     symbolic = len({shape[2:] for steps in ranges for shape in steps}) > 1
     found = [_make_profile(steps, options, symbolic=symbolic) for steps in ranges]
-    first = _make_batch(list(found[0].batches), options)
-    for shapes in found[1:]:
-        _make_batch(list(shapes.batches), options)
+    first, *_ = [_make_batch(list(shapes.batches), options) for shapes in found]
     image = ranges[0][0][1:2] if symbolic else ranges[0][0][1:]
     return first._replace(image=tuple(image), shapes=tuple(found) if symbolic or len(found) > 1 else ())
 

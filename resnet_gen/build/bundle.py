@@ -74,9 +74,10 @@ class BundleRequest:
         return self._list_loading_options(1)
 
     def _list_loading_options(self, step: int) -> list[str]:
-        shape = trtexec.format_shape(self.input, self.batches[min(step, len(self.batches) - 1)])
-        shapes = [f"--shapes={shlex.quote(shape)}"] if len(self.batches) == 3 else []
-        return shapes + trtexec.list_loading_options(self.tuning.settings)
+        given = trtexec.list_loading_options(self.tuning.settings)
+        if len(self.batches) != 3:
+            return given
+        return [f"--shapes={shlex.quote(trtexec.format_shape(self.input, self.batches[step]))}", *given]
 
     @property
     def timing_cache(self) -> str:

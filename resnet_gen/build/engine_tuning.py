@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
 
 from resnet_gen.build.tuning_record import UNTUNED, EngineTuning, SettingSource
 from resnet_gen.engine.tensorrt import Profile
@@ -17,6 +17,8 @@ if TYPE_CHECKING:
     from resnet_gen.language.load import Loaded
     from resnet_gen.speed.targets import Target
 
+_Merged: TypeAlias = "dict[str, tuple[SettingSource, Any]]"
+"""Each setting that was said, and who says it."""
 _INTEGRATED = ((5, 3), (6, 2), (7, 2), (8, 7))
 """Compute capabilities of the modules that JetPack is for."""
 _SPARSE = (8, 0)
@@ -29,9 +31,8 @@ def resolve_tuning(loaded: Loaded, request: Request) -> tuple[EngineTuning, Buil
     library = _find_library(request)
     if library is None:
         return UNTUNED, batch
-    said = list(_list_settings(loaded, request))
-    merged: dict[str, tuple[SettingSource, Any]] = {}
-    for source, settings in said:
+    merged: _Merged = {}
+    for source, settings in _list_settings(loaded, request):
         for key, value in settings.items():
             merged.setdefault(key, (source, value))
     if batch.is_said:  # on the command line, which says more than any file
@@ -48,7 +49,7 @@ def resolve_tuning(loaded: Loaded, request: Request) -> tuple[EngineTuning, Buil
         raise place.refusal("timing_cache", cache_source, "on the device it lies in the bundle's folder", "give a name")
     _check_device(merged, request.device, place)
     settings, batch = _join(merged, batch, place)
-    _check_dla(settings, batch, request, place, dict(merged))
+    _check_dla(settings, batch, request, place, merged)
     if settings.strip_weights and request.target == "triton":
         raise place.refusal("strip_weights", merged["strip_weights"][0], "Triton runs no engine without its weights")
     profiles = settings.profiles or ()
@@ -96,7 +97,7 @@ class _Place(NamedTuple):
         return refuse(f"{names[source]}: {why}", where, hint)
 
 
-def _check_device(merged: dict[str, tuple[SettingSource, Any]], device: Target | None, place: _Place) -> None:
+def _check_device(merged: _Merged, device: Target | None, place: _Place) -> None:
     if device is None or device.compute_capability is None:
         return
     cores, capability = device.dla_cores or 0, device.capability
@@ -116,9 +117,7 @@ def _check_device(merged: dict[str, tuple[SettingSource, Any]], device: Target |
         raise place.refusal("sparsity", merged["sparsity"][0], why)
 
 
-def _join(
-    merged: dict[str, tuple[SettingSource, Any]], batch: BuildBatch, place: _Place
-) -> tuple[EngineSettings, BuildBatch]:
+def _join(merged: _Merged, batch: BuildBatch, place: _Place) -> tuple[EngineSettings, BuildBatch]:
     """One set of settings; raises `Refused` where what different ones say excludes each other."""
     from resnet_gen.language.engine_settings import NO_SETTINGS, find_exclusions
 
@@ -131,13 +130,7 @@ def _join(
     return settings, batch
 
 
-def _check_dla(
-    settings: EngineSettings,
-    batch: BuildBatch,
-    request: Request,
-    place: _Place,
-    merged: dict[str, tuple[SettingSource, Any]],
-) -> None:
+def _check_dla(settings: EngineSettings, batch: BuildBatch, request: Request, place: _Place, merged: _Merged) -> None:
     if settings.dla_core is None:
         if settings.gpu_fallback is not None:
             why = "without a DLA core there is nothing to fall back from"
@@ -152,10 +145,7 @@ def _check_dla(
 
 
 def _find_open_values(
-    loaded: Loaded,
-    profiles: tuple[ShapeProfile, ...],
-    place: _Place,
-    merged: dict[str, tuple[SettingSource, Any]],
+    loaded: Loaded, profiles: tuple[ShapeProfile, ...], place: _Place, merged: _Merged
 ) -> frozenset[str]:
     """The input and the outputs whose height and width are symbolic; raises `Refused` where they cannot be."""
     if not any(shapes.sizes for shapes in profiles):

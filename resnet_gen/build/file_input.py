@@ -42,12 +42,14 @@ def find_serving(session: Runner, loaded: Loaded | None = None) -> FileServing:
     if loaded is not None:
         around = find_surroundings(loaded, lower(with_served_maps(loaded))) or NOTHING_AROUND
         return FileServing(around.input, around.outputs, loaded.spec.class_labels)
-    stated = _read_statement(session)
-    found = None if Path(session.where).suffix == ENGINE else _read_graph(session)
+    path = Path(session.where)
+    built = (manifest.read(manifest.locate_beside(path)) or {}) if path.suffix == ENGINE else None
+    stated = _read_statement(session, built)
+    found = _read_graph(session) if built is None else None
     if stated and found and (found.input or session.dtype != np.uint8):  # else what is done to its bytes is not known
         _check_statement(session, stated, found)
     around = stated or found or NOTHING_AROUND
-    return FileServing(around.input or _assume_pixels(session), around.outputs, _read_labels(session))
+    return FileServing(around.input or _assume_pixels(session), around.outputs, _read_labels(session, built))
 
 
 def _read_graph(session: Runner) -> Surroundings | None:
@@ -77,23 +79,18 @@ def _check_statement(session: Runner, stated: Surroundings, found: Surroundings)
         raise refuse("its metadata call its outputs otherwise than its graph does", session.where, _AGAIN)
 
 
-def _read_statement(session: Runner) -> Surroundings | None:
+def _read_statement(session: Runner, built: dict[str, Any] | None) -> Surroundings | None:
     """What a file's metadata, or an engine's manifest, say of what is put around the network."""
-    path = Path(session.where)
-    if path.suffix != ENGINE:
+    if built is None:
         text = session.metadata.get(SERVE_KEY)
     else:
-        stated = _read_manifest(path).get("serve")
+        stated = built.get("serve")
         around = {key: stated.get(key) for key in ("input", "outputs")} if isinstance(stated, dict) else None
         text = json.dumps(around) if around else None
     try:
         return None if text is None else read_statement(text)
     except (ValueError, RecursionError):  # pydantic's errors are ValueErrors
         raise refuse("what it says of its pixels cannot be read", session.where, _AGAIN) from None
-
-
-def _read_manifest(engine: Path) -> dict[str, Any]:
-    return manifest.read(engine.with_name(manifest.file_name(engine.name.partition(".")[0]))) or {}
 
 
 def read_statement(text: str) -> Surroundings:
@@ -113,15 +110,14 @@ def _is_possible(pixels: PixelInput) -> bool:
     return whole and len(pixels.mean) == len(pixels.std) and 0 < (1.0 if pixels.crop is None else pixels.crop) <= 1
 
 
-def _read_labels(session: Runner) -> tuple[str, ...]:
+def _read_labels(session: Runner, built: dict[str, Any] | None) -> tuple[str, ...]:
     """What a file's classes are called, or an engine's by its manifest; refuses what is no list of names."""
-    path = Path(session.where)
     try:
-        if path.suffix == ENGINE and LABELS_KEY not in session.metadata:
-            return find_spec_labels(_read_manifest(path).get("spec", {}).get("resolved", {}))
+        if built is not None and LABELS_KEY not in session.metadata:
+            return find_spec_labels(built.get("spec", {}).get("resolved", {}))
         return read_class_labels(session.metadata)
     except (ValueError, KeyError, TypeError, RecursionError):
-        by_spec = LABELS_KEY not in session.metadata and path.suffix != ENGINE
+        by_spec = LABELS_KEY not in session.metadata and built is None
         what = "the spec in its metadata" if by_spec else "what it says of its classes"
         raise refuse(f"{what} cannot be read", session.where, _AGAIN) from None
 
@@ -152,9 +148,8 @@ def check_shape(session: Runner, serving: FileServing, taken: Input, batch: int)
     fixed, *image = session.shape
     if fixed is not None and fixed != batch:
         raise refuse(f"--batch {batch}: the model takes {fixed} at a time", session.where)
-    wanted = serving.shape(taken)
-    if any(side is not None and side != own for side, own in zip(image, wanted, strict=True)):
-        message = f"takes {format_shape(image)}, the spec in its metadata {format_shape(wanted)}"
+    if not serving.fits(image, taken):
+        message = f"takes {format_shape(image)}, the spec in its metadata {format_shape(serving.shape(taken))}"
         raise refuse(message, session.where)
 
 

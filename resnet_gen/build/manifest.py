@@ -34,6 +34,11 @@ def file_name(network: str) -> str:
     return f"{network}.manifest.json"
 
 
+def locate_beside(path: Path) -> Path:
+    """The manifest beside a file, whose name begins with the network's."""
+    return path.with_name(file_name(path.name.partition(".")[0]))
+
+
 def weights_entry(found: WeightsFile | None, seed: int) -> dict[str, Any]:
     """Where weights come from: a file by its name and hash, and by what it is published as, else a seed.
 
@@ -137,7 +142,7 @@ def is_as_built(fresh: Path, existing: Path) -> bool:
     if not existing.is_file():
         return False
     if fresh.suffix == ENGINE:
-        there = read(existing.with_name(file_name(fresh.name.partition(".")[0])))
+        there = read(locate_beside(existing))
         return there is not None and bool(digest_file(existing) == there["files"].get(existing.name))
     if fresh.name.endswith(file_name("")):
         return _without_engine_hash(fresh) == _without_engine_hash(existing)

@@ -10,7 +10,7 @@ from typing import Annotated, Any, Literal, NamedTuple
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 from pydantic_core import ErrorDetails
 
-from resnet_gen.build.manifest import LARGEST, file_name
+from resnet_gen.build.manifest import LARGEST, file_name, locate_beside
 from resnet_gen.engine.names import ONNX
 from resnet_gen.language.entry_limits import limit_entries
 from resnet_gen.problems import refuse, shorten
@@ -145,7 +145,7 @@ def locate_manifest(path: Path) -> ManifestPlace:
     if where.stem == "model" and where.parent.name.isdecimal():
         folder = where.parent.parent
         return ManifestPlace(folder / file_name(folder.name), f"{where.parent.name}/{where.name}")
-    return ManifestPlace(where.with_name(file_name(where.name.partition(".")[0])), where.name)
+    return ManifestPlace(locate_beside(where), where.name)
 
 
 def read_manifest(path: Path) -> FileManifest | None:

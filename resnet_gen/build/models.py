@@ -168,7 +168,7 @@ def embedded_seed(session: Runner) -> str | None:
     path = Path(session.where)
     if path.suffix != ENGINE:
         return session.metadata.get(SEED_KEY)
-    built = manifest.read(path.with_name(manifest.file_name(path.name.partition(".")[0]))) or {}
+    built = manifest.read(manifest.locate_beside(path)) or {}
     seed = built["weights"].get("seed") if built else None
     return None if seed is None else str(seed)
 
@@ -209,7 +209,7 @@ def choose_inputs(opened: Sequence[RunnableModel]) -> EvaluatedModels:
     models, notes = [], []
     for model, taken in zip(opened, known, strict=True):
         runner, serving = model.runner, model.serving
-        other = next((one for one in known if one and _fits(model, one)), None)
+        other = next((one for one in known if one and serving.fits(runner.shape[1:], one)), None)
         if taken is None:
             how = "the other model's preprocessing is taken" if other else "ImageNet's preprocessing is assumed"
             notes.append(f"{runner.where}: carries no spec; {how}")
@@ -219,14 +219,9 @@ def choose_inputs(opened: Sequence[RunnableModel]) -> EvaluatedModels:
     return EvaluatedModels(tuple(models), tuple(notes))
 
 
-def _fits(model: RunnableModel, taken: Input) -> bool:
-    pairs = zip(model.runner.shape[1:], model.serving.shape(taken), strict=True)
-    return all(side in (None, wanted) for side, wanted in pairs)
-
-
 def check_outputs(session: Runner, serving: FileServing, outputs: dict[str, Array]) -> None:
     """Refuse what is neither scores nor a map for each image, but the best classes that the file says it outputs."""
-    best = {name for output in serving.outputs if output.kind == "top_k" for name in output.names}
+    best = serving.list_names("top_k")
     for name, values in outputs.items():
         if name in best and values.dtype.kind in "iuf" and values.ndim and values.size:
             continue

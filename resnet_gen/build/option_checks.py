@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple, TypeAlias
 
 from resnet_gen.build.manifest_schema import BuildOptionPart, FileManifest
+from resnet_gen.build.tuning_record import plain_value
 from resnet_gen.engine.names import ONNX
 from resnet_gen.language.engine_options import OPTIONS
 from resnet_gen.problems import several, shorten
@@ -90,8 +91,7 @@ def _check_dla(core: int, asked: EngineRequirements) -> Check:
 def _check_wishes(options: dict[str, Any], wanted: dict[str, Any]) -> Check:
     """What the spec asks for is what the engine was built with; files of one machine apart."""
     for key, value in wanted.items():
-        plain = [shapes.data() for shapes in value] if key == "profiles" else value
-        plain = list(plain) if isinstance(plain, tuple) else plain
+        plain = plain_value(key, value)
         if key != "timing_cache" and options.get(key) != plain:
             was = f"with {shorten(str(options[key]))}" if key in options else "without it"
             return Check("options", "no", f"the spec says engine.{key}: {shorten(str(plain))}, and it was built {was}")

@@ -12,14 +12,7 @@ from resnet_gen.language.spec import Input
 from resnet_gen.ops import DType
 from resnet_gen.ops.precision import Calibration
 from resnet_gen.problems import Refused, refuse, several
-from resnet_gen.quantization.calibration.images import (
-    RANDOM,
-    ImageArchive,
-    ImageFolder,
-    RandomImages,
-    open_images,
-    split_images,
-)
+from resnet_gen.quantization.calibration.images import RANDOM, Images, open_images, split_images
 from resnet_gen.quantization.precision_error import MOST_IMAGES, PrecisionComparison, compare, name_layers
 
 
@@ -94,7 +87,7 @@ def measure_cost(loaded: Loaded, network: PreparedNetwork, request: Request) -> 
     return made
 
 
-def _open_few(asked: Calibration, to: Input, *, split: bool) -> ImageFolder | ImageArchive | RandomImages:
+def _open_few(asked: Calibration, to: Input, *, split: bool) -> Images:
     """A few of the images; with `split` of those that eight bits were not calibrated with, if there are any."""
     if split and (apart := split_images(asked.source, to, asked.most).held_out):
         return apart.take(range(MOST_IMAGES))

@@ -44,18 +44,19 @@ class KnownSubject(NamedTuple):
 
 def resolve_subject(path: Path, said: ProfileSubject) -> KnownSubject:
     """What a profile is of; raises `Refused` for what nobody says, the manifest beside it neither."""
-    place = path.with_name(manifest.file_name(path.name.partition(".")[0]))
+    place = manifest.locate_beside(path)
     built = manifest.read(place) or {}
     spec = said.spec or _read_spec(built, place)
     if spec is None:
         hint = "say --spec SPEC, or keep the manifest of the bundle beside it"
         raise refuse("of which network? no manifest says it", str(path), hint)
-    part = built.get("bundle") if isinstance(built.get("bundle"), dict) else {}
-    device = said.device or _read_device(part or {})
+    bundle = built.get("bundle")
+    part = bundle if isinstance(bundle, dict) else {}
+    device = said.device or _read_device(part)
     if device is None:
         raise refuse("on which device? no manifest says it", str(path), "say --for DEVICE")
     precision = said.precision or _choose(built.get("precision"))
-    return KnownSubject(spec, device, precision or PREDICTED_PRECISION, said.batch or _read_batch(part or {}))
+    return KnownSubject(spec, device, precision or PREDICTED_PRECISION, said.batch or _read_batch(part))
 
 
 def compare_files(paths: Sequence[Path], said: ProfileSubject) -> tuple[Loaded, LayerComparison]:

@@ -38,11 +38,6 @@ def format_workspace(version: str, megabytes: str) -> str:
     return f"--memPoolSize=workspace:{megabytes}" if parse_version(version) >= (8, 4) else f"--workspace={megabytes}"
 
 
-def list_profile_options(value: Value, least: int, best: int, most: int) -> list[str]:
-    """The batches that an engine of a symbolic batch accepts."""
-    return list_shape_options(value, (ShapeProfile((least, best, most)),))
-
-
 def list_shape_options(value: Value, profiles: Sequence[ShapeProfile]) -> list[str]:
     """The shapes that an engine accepts; several profiles each have a number."""
     found = []

@@ -30,14 +30,15 @@ class EngineTuning(NamedTuple):
             value = said[key]
             if key == "timing_cache":
                 value = value.replace("\\", "/").rpartition("/")[2]  # the folder is this machine's
-            found[key] = {"value": self._plain(key, value), "from": source}
+            found[key] = {"value": plain_value(key, value), "from": source}
         return {"options": found} if found else {}
 
-    @staticmethod
-    def _plain(key: str, value: Any) -> Any:
-        if key == "profiles":
-            return [shapes.data() for shapes in value]
-        return list(value) if isinstance(value, tuple) else value
+
+def plain_value(key: str, value: Any) -> Any:
+    """The value of an option as a manifest has it."""
+    if key == "profiles":
+        return [shapes.data() for shapes in value]
+    return list(value) if isinstance(value, tuple) else value
 
 
 UNTUNED = EngineTuning()

@@ -110,6 +110,8 @@ def _edit_model(whole: WholeModel, asked: WrapRequest, where: str, choose: Calla
         edit.changes.append(replace_last_layer(editor, asked.classes, _make_draw(asked)))
     scores = _ScoreTensors.find(editor, asked)
     _edit_outputs(edit, asked, scores)
+    if asked.classes is not None:
+        _free_checks(edit)
     takes_pixels = whole.surroundings.input is not None and asked.cut_input is None
     pixels = None if takes_pixels else choose(_count_channels(editor, where))
     if pixels:
@@ -149,7 +151,6 @@ def _edit_outputs(edit: _Edit, asked: WrapRequest, scores: _ScoreTensors | None)
     own = list(editor.graph.outputs)
     if not asked.outputs:
         edit.checks.extend(OutputCheck("same", (t.name,), t.name) for t in own)
-        _free_checks(edit, asked)
         return
     tensors: list[Any] = []
     for word in asked.outputs:
@@ -158,15 +159,12 @@ def _edit_outputs(edit: _Edit, asked: WrapRequest, scores: _ScoreTensors | None)
         edit.checks.extend(check)
     edit.changes.append(f"outputs {', '.join(asked.outputs)}")
     editor.set_outputs(tensors)
-    _free_checks(edit, asked)
 
 
-def _free_checks(edit: _Edit, asked: WrapRequest) -> None:
+def _free_checks(edit: _Edit) -> None:
     """With new weights, what is made of them cannot be compared; what the last layer reads is, in their place."""
-    if asked.classes is not None:
-        edit.free.extend(name for check in edit.checks for name in check.names if check.source != edit.features)
-        kept = [check for check in edit.checks if check.source == edit.features]
-        edit.checks[:] = kept
+    edit.free.extend(name for check in edit.checks for name in check.names if check.source != edit.features)
+    edit.checks[:] = [check for check in edit.checks if check.source == edit.features]
 
 
 class _ScoreTensors(NamedTuple):

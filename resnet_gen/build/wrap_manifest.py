@@ -6,7 +6,7 @@ import json
 from pathlib import Path
 from typing import Annotated, Any
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, BeforeValidator, ConfigDict, ValidationError
 
 from resnet_gen import __version__
 from resnet_gen.build.manifest import LARGEST
@@ -32,7 +32,7 @@ class WrapManifest(_Part):
 
     of: WrapOrigin
     files: Annotated[dict[ManifestText, Digest], BeforeValidator(limit_entries(10))]
-    proof: Annotated[dict[str, Any] | None, Field()] = None
+    proof: dict[str, Any] | None = None
 
 
 def locate_wrap_manifest(path: Path) -> Path:

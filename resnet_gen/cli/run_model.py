@@ -143,7 +143,7 @@ def _split_ranked(outputs: dict[str, Array], serving: FileServing) -> tuple[dict
 
 def _find_best_classes(found: dict[str, Array], serving: FileServing, top: int) -> list[tuple[int, float]]:
     """The classes of the highest scores; none where no output is one row of scores."""
-    embeddings = {name for served in serving.outputs if served.kind == "embedding" for name in served.names}
+    embeddings = serving.list_names("embedding")
     rows = (values for name, values in found.items() if values.ndim == 1 and name not in embeddings)
     scores = next(rows, None)
     if scores is None:

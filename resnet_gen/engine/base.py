@@ -11,6 +11,7 @@ from typing import Any, NamedTuple, TypeAlias
 
 import ml_dtypes
 import numpy as np
+import numpy.typing as npt
 
 from resnet_gen.problems import Refused, refuse
 from resnet_gen.weights.base import Array
@@ -111,7 +112,7 @@ class Runner(ABC):
         return outputs, times
 
 
-def draw_input(shape: Sequence[int], seed: int, *, of_bytes: bool = False) -> Array:
+def draw_input(shape: Sequence[int], seed: int, *, of_bytes: bool = False) -> npt.NDArray[Any]:
     """Noise in place of a batch: normally distributed, or bytes."""
     random = np.random.default_rng(seed)
     return random.integers(0, 256, shape, np.uint8) if of_bytes else random.standard_normal(shape, np.float32)

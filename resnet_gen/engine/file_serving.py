@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -10,9 +11,10 @@ from typing import Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
+from resnet_gen.engine.base import draw_input
 from resnet_gen.engine.image import normalize_pixels, read_image, read_pixels
 from resnet_gen.graph.serving import pixel_shape
-from resnet_gen.graph.surroundings import PixelInput, ServedOutput
+from resnet_gen.graph.surroundings import PixelInput, ServedKind, ServedOutput
 from resnet_gen.language.spec import Input
 from resnet_gen.weights.base import Array
 
@@ -35,6 +37,10 @@ class FileServing:
         shape = pixel_shape(self.input, taken.shape) if self.input else taken.shape
         return tuple(side or None for side in shape)
 
+    def fits(self, sides: Sequence[int | None], taken: Input) -> bool:
+        """Whether a model whose image has these sides, None where any does, takes such pictures."""
+        return all(side in (None, own) for side, own in zip(sides, self.shape(taken), strict=True))
+
     def read(self, path: Path, taken: Input) -> Array:
         """A picture as the file takes it, a batch of one; raises `Refused` for what is none."""
         if self.input is None:
@@ -45,12 +51,11 @@ class FileServing:
 
     def draw(self, taken: Input, batch: int, seed: int) -> Array:
         """A batch of noise in place of pictures: normally distributed for a network itself, else random pixels."""
-        random = np.random.default_rng(seed)
         if self.input is None:
-            return random.standard_normal((batch, *taken.shape), np.float32)
+            return draw_input((batch, *taken.shape), seed)
         part = self.input.crop or 1.0
         height, width = (min(math.ceil(side / part), 2 * side) for side in taken.size)
-        pixels = random.integers(0, 256, (batch, height, width, taken.channels), np.uint8)
+        pixels = draw_input((batch, height, width, taken.channels), seed, of_bytes=True)
         return self.arrange(self.scale(pixels))
 
     def scale(self, pixels: npt.NDArray[np.uint8]) -> npt.NDArray[Any]:
@@ -66,9 +71,9 @@ class FileServing:
         ordered = x[..., ::-1] if self.input.order == "BGR" else x
         return np.ascontiguousarray(ordered if self.input.layout == "NHWC" else ordered.transpose(0, 3, 1, 2))
 
-    def find_best(self) -> ServedOutput | None:
-        """The output that holds the best classes, if one does."""
-        return next((output for output in self.outputs if output.kind == "top_k"), None)
+    def list_names(self, *kinds: ServedKind) -> set[str]:
+        """What the outputs of some kinds are called."""
+        return {name for output in self.outputs if output.kind in kinds for name in output.names}
 
 
 NETWORK_ALONE = FileServing()

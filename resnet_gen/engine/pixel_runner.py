@@ -7,8 +7,10 @@ from dataclasses import dataclass, fields
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
 from resnet_gen.engine.base import Runner
+from resnet_gen.engine.file_serving import FileServing
 from resnet_gen.graph.surroundings import PixelInput
 from resnet_gen.problems import refuse
 from resnet_gen.weights.base import Array
@@ -33,35 +35,30 @@ class PixelRunner(Runner):
 
     def prepare_input(self, x: Array) -> Array:
         """The pixels of which the file's graph makes `x`: rounded where they are of eight bits, in the file's order."""
-        return x if isinstance(x, PixelArray) else self._find_pixels(x).view(PixelArray)
+        if isinstance(x, PixelArray):
+            return x
+        arranged = FileServing(self.pixels).arrange(self._find_pixels(x).transpose(0, 2, 3, 1))
+        return np.ascontiguousarray(arranged, self.inner.dtype).view(PixelArray)
 
     def represent(self, x: Array) -> Array:
         """What the file's graph makes of the pixels that are nearest to `x`."""
         if self.pixels.dtype != "uint8":
             return x
-        found = np.asarray(self._find_pixels(x), np.float64)
-        if self.pixels.layout == "NHWC":
-            found = found.transpose(0, 3, 1, 2)
-        if self.pixels.order == "BGR":
-            found = found[:, ::-1]
         mean, std = self._spread_numbers()
-        return np.ascontiguousarray((found / self.pixels.scale - mean) / std, np.float32)
+        return np.ascontiguousarray((self._find_pixels(x) / self.pixels.scale - mean) / std, np.float32)
 
     def _spread_numbers(self) -> tuple[Any, Any]:
-        one = np.ones((1, 1, 1))
-        mean, std = (np.asarray(each, np.float64).reshape(-1, 1, 1) for each in (self.pixels.mean, self.pixels.std))
-        return (mean, std) if self.pixels.mean else (0 * one, one)
+        """Mean and deviation, to be broadcast over (N, C, H, W); 0 and 1 where the graph does not normalize."""
+        mean, std = self.pixels.mean or (0.0,), self.pixels.std or (1.0,)
+        return np.reshape(mean, (-1, 1, 1)), np.reshape(std, (-1, 1, 1))
 
-    def _find_pixels(self, x: Array) -> Array:
+    def _find_pixels(self, x: Array) -> npt.NDArray[np.float64]:
+        """The same in float64, in the network's order, channels first."""
         mean, std = self._spread_numbers()
-        found = (np.asarray(x, np.float64) * std + mean) * self.pixels.scale
+        found: npt.NDArray[np.float64] = (np.asarray(x, np.float64) * std + mean) * self.pixels.scale
         if self.pixels.dtype == "uint8":
             found = np.rint(np.nan_to_num(found)).clip(0, 255)
-        if self.pixels.order == "BGR":
-            found = found[:, ::-1]
-        if self.pixels.layout == "NHWC":
-            found = found.transpose(0, 2, 3, 1)
-        return np.ascontiguousarray(found, self.inner.dtype)
+        return found
 
 
 def take_network_input(runner: Runner, pixels: PixelInput, shape: Sequence[int | None]) -> Runner:

@@ -21,6 +21,7 @@ from resnet_gen.build.request import BuildBatch, Request
 from resnet_gen.build.request_resolution import BuildWishes, resolve_request
 from resnet_gen.engine.tensorrt import Profile
 from resnet_gen.graph import Value
+from resnet_gen.language.engine_options import ShapeProfile
 from resnet_gen.language.load import load
 from resnet_gen.ops.precision import Calibration
 from resnet_gen.problems import Refused
@@ -186,7 +187,7 @@ def test_memory_is_limited_in_each_version_s_words(version, option):
 
 
 def test_a_range_of_batches_is_a_profile():
-    assert trtexec.list_profile_options(X, 1, 8, 32) == [
+    assert trtexec.list_shape_options(X, [ShapeProfile((1, 8, 32))]) == [
         "--minShapes=input:1x3x224x224", "--optShapes=input:8x3x224x224", "--maxShapes=input:32x3x224x224",
     ]  # fmt: skip
 

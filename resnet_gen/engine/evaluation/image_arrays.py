@@ -26,7 +26,7 @@ from resnet_gen.ops import Shape
 from resnet_gen.problems import refuse, shorten
 from resnet_gen.weights.base import Array
 from resnet_gen.weights.formats.archive import ZIP_ERRORS, open_archive
-from resnet_gen.weights.formats.npy import HEADER_ERRORS, NpyHeader, read_header
+from resnet_gen.weights.formats.npy import HEADER_ERRORS, NpyHeader, read_header, read_values
 
 _IMAGES, _LABELS = "images.npy", "labels.npy"
 _ERRORS = (*ZIP_ERRORS, *HEADER_ERRORS)
@@ -59,14 +59,11 @@ class ImageArrays(LabelledImages):
             raise refuse(f"'{_IMAGES}' is damaged: {error}", str(self.path)) from None
 
     def _read_images(self, stream: IO[bytes], forms: Sequence[ImageForm]) -> Iterator[ReadImage]:
-        size, at = math.prod(self.shape[1:]) * self.dtype.itemsize, 0
+        at = 0
         for index, wanted in enumerate(self.chosen):
             for _ in range(at, int(wanted) + 1):
-                data = stream.read(size)
+                values = read_values(stream, self.shape[1:], self.dtype)
             at = int(wanted) + 1
-            if len(data) < size:
-                raise EOFError("it ends early")
-            values = np.frombuffer(data, self.dtype).reshape(self.shape[1:])
             yield ReadImage(index, tuple(_prepare(values, form) for form in forms))
 
     def _check_shape(self, form: ImageForm) -> None:

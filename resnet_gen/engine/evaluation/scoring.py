@@ -11,11 +11,14 @@ import numpy as np
 
 from resnet_gen.engine.base import Runner, format_shape
 from resnet_gen.engine.file_serving import ImageForm
+from resnet_gen.graph.surroundings import ServedKind
 from resnet_gen.problems import refuse
 from resnet_gen.weights.base import Array
 
-_PREFERRED = ("logits", "probabilities", "scores")
-"""What outputs of one score for each class are called, the first that there is counts."""
+_SCORED: tuple[ServedKind, ...] = ("logits", "probabilities")
+"""The kinds of outputs that have one score for each class."""
+_PREFERRED = (*_SCORED, "scores")
+"""What such outputs are called, the first that there is counts."""
 
 
 class EvaluatedModel(NamedTuple):
@@ -83,10 +86,10 @@ class Scorer:
 def _find_scores(outputs: dict[str, Array], images: int, model: EvaluatedModel) -> Array:
     """The output that has one score for each class; raises `Refused` where it cannot be told."""
     where, served = model.runner.where, model.form.serving.outputs
-    if served and not any(output.kind in ("logits", "probabilities") for output in served):
+    if served and not any(output.kind in _SCORED for output in served):
         names = ", ".join(f"'{name}'" for output in served for name in output.names)
         raise refuse(f"outputs {names}, and no score of each class", where, "serve logits or probabilities too")
-    scores = {name for output in served if output.kind in ("logits", "probabilities") for name in output.names}
+    scores = model.form.serving.list_names(*_SCORED)
     known = {name: values for name, values in outputs.items() if not scores or name in scores}
     found = {k: v for k, v in known.items() if v.ndim == 2 and v.dtype.kind == "f" and v.shape[1] > 1}
     name = next((name for name in _PREFERRED if name in found), next(iter(found), None))

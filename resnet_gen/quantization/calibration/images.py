@@ -16,7 +16,7 @@ from resnet_gen.problems import Problem, Refused, refuse, several, shorten
 from resnet_gen.system.digest import digest_file, digest_files
 from resnet_gen.weights.base import Array
 from resnet_gen.weights.formats.archive import ZIP_ERRORS, open_archive
-from resnet_gen.weights.formats.npy import HEADER_ERRORS, NpyHeader, read_header
+from resnet_gen.weights.formats.npy import HEADER_ERRORS, NpyHeader, read_header, read_values
 
 RANDOM = "random"
 _ERRORS = (*ZIP_ERRORS, *HEADER_ERRORS)
@@ -102,18 +102,11 @@ class ImageArchive:
             with open_archive(self.path) as archive, archive.open(self.name) as stream:
                 _read_header(stream)
                 for place in range(self.count):
-                    image = self._read_image(stream)
+                    image = read_values(stream, self.stored[1:], self.dtype)
                     if place not in self.skipped:
                         yield self._normalize_image(image)
         except _ERRORS as error:
             raise refuse(f"'{self.name}' is damaged: {error}", str(self.path)) from None
-
-    def _read_image(self, stream: IO[bytes]) -> np.ndarray[Any, Any]:
-        size = int(np.prod(self.stored[1:])) * self.dtype.itemsize
-        data = stream.read(size)
-        if len(data) < size:
-            raise EOFError("it ends early")
-        return np.frombuffer(data, self.dtype).reshape(self.stored[1:])
 
     def _normalize_image(self, values: np.ndarray[Any, Any]) -> Array:
         if self.dtype == np.uint8:

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import io
+import math
 import re
 import tokenize
 from typing import IO, Any, NamedTuple
 
 import numpy as np
 import numpy.lib.format as npy
+import numpy.typing as npt
 
 from resnet_gen.ops import Shape
 
@@ -39,6 +41,15 @@ def read_header(stream: IO[bytes]) -> NpyHeader:
     """The header of a .npy, whose numbers come next; raises one of `HEADER_ERRORS`."""
     begin = stream.read(PREFIX)
     return parse_header(begin + stream.read(header_size(begin) - len(begin)))
+
+
+def read_values(stream: IO[bytes], shape: Shape, dtype: np.dtype[Any]) -> npt.NDArray[Any]:
+    """The numbers that come next, as many as an array of this shape has; raises `EOFError` where they are fewer."""
+    size = math.prod(shape) * dtype.itemsize
+    data = stream.read(size)
+    if len(data) < size:
+        raise EOFError("it ends early")
+    return np.frombuffer(data, dtype).reshape(shape)
 
 
 def header_size(begin: bytes) -> int:
