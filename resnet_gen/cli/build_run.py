@@ -11,8 +11,8 @@ from resnet_gen.build.output_kinds import BATCH_RANGE, BUILD_TARGETS, CAPABILITI
 from resnet_gen.cli import options
 from resnet_gen.cli.engine_options import engine, take_settings
 from resnet_gen.ops.precision import PRECISIONS
+from resnet_gen.project.limits import JOBS
 from resnet_gen.speed.limits import MEASURED_BATCHES
-from resnet_gen.system.worker_pool import JOBS
 
 TARGETS = (*BUILD_TARGETS, REPORT)
 _OF_BUILDS = ("jobs", "dry_run", "form")
