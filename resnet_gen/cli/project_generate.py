@@ -49,11 +49,9 @@ def generate_project(project: Project, names: tuple[str, ...], *, check: bool, f
 
 def _generate_beside(plan: PlannedBuild, check: bool) -> dict[str, str]:
     """Everything that is generated for one planned build, by name; raises `Refused`."""
-    if plan.loaded is None:
-        raise Refused(plan.refused)
+    subject = CodeSubject(plan.require_loaded(), plan.folder)
     if not check:
         recover(plan.folder)  # a card lists what is built there
-    subject = CodeSubject(plan.loaded, plan.folder)
     files: dict[str, str] = {}
     for language in plan.generate:
         new = generate_files(subject, language)
