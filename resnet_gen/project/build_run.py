@@ -14,6 +14,7 @@ from resnet_gen.build.build import build
 from resnet_gen.build.build_notes import drop_idle_fold, list_cost_notes, list_device_notes, list_quantization_notes
 from resnet_gen.build.manifest import is_as_built
 from resnet_gen.build.manifest_schema import FileManifest, read_manifest
+from resnet_gen.build.request import Request
 from resnet_gen.engine.machine import installed_version
 from resnet_gen.language.load import load
 from resnet_gen.problems import Document, Problem, Refused, Span, refuse
@@ -159,7 +160,9 @@ def _run_aside(orders: Mapping[int, BuildOrder], workers: BuildWorkers) -> Itera
 
 def _read_answer(plan: PlannedBuild, answer: dict[str, Any] | str) -> BuildRow:
     if isinstance(answer, str):
-        return _refuse_row(plan, (Problem(f"{plan.name}: {answer}", hint="too little memory, or a fault of a library"),))
+        return _refuse_row(
+            plan, (Problem(f"{plan.name}: {answer}", hint="too little memory, or a fault of a library"),)
+        )
     if "refused" in answer:
         reason, report = answer["refused"]
         return _make_row(plan, "refused")._replace(reason=reason, report=report)
@@ -203,7 +206,7 @@ def _perform(plan: PlannedBuild, mode: BuildMode) -> BuildRow:
         return _make_row(plan, "to build")
     notes: list[str] = []
     ours = there is not None and there.project is not None
-    manifest = _build(plan, plan.folder, inputs, notes, replace=mode.replace or ours)[-1]
+    manifest = _build(plan, plan.request(), plan.folder, inputs, notes, replace=mode.replace or ours)[-1]
     return _describe(plan, _require_manifest(manifest), "built")._replace(notes=tuple(notes))
 
 
@@ -239,9 +242,11 @@ def _is_unchanged(plan: PlannedBuild, there: FileManifest, inputs: str) -> bool:
     return all((folder / name).is_file() and digest_file(folder / name) == sha for name, sha in there.files.items())
 
 
-def _build(plan: PlannedBuild, folder: Path, inputs: str | None, notes: list[str], *, replace: bool) -> Sequence[Path]:
+def _build(
+    plan: PlannedBuild, request: Request, folder: Path, inputs: str | None, notes: list[str], *, replace: bool
+) -> Sequence[Path]:
     loaded = plan.require_loaded()
-    request, more = drop_idle_fold(loaded, plan.request())
+    request, more = drop_idle_fold(loaded, request)
     notes += more
     tell = partial(_note_cost, notes, plan.name)
     files = build(loaded, request, folder, replace=replace, aside=False, tell=tell, inputs=inputs)
@@ -273,7 +278,8 @@ def _compare(plan: PlannedBuild) -> BuildRow:
     with tempfile.TemporaryDirectory() as temporary:
         fresh = Path(temporary)
         notes: list[str] = []
-        made = [path.relative_to(fresh) for path in _build(plan, fresh, _digest(plan), notes, replace=True)]
+        files = _build(plan, plan.request().freeze_cache(), fresh, _digest(plan), notes, replace=True)
+        made = [path.relative_to(fresh) for path in files]
         other = [name for name in made if not is_as_built(fresh / name, plan.folder / name)]
         row = _describe_fresh(plan, fresh)._replace(notes=tuple(notes))
     if not other:
