@@ -15,7 +15,7 @@ from resnet_gen.api.arguments import (
     resolve_path,
     resolve_weights,
 )
-from resnet_gen.api.running import choose_sources, open_model, resolve_tunings, warn_of_numerics
+from resnet_gen.api.running import open_models, resolve_tunings, warn_of_numerics
 from resnet_gen.engine.evaluation.limits import CHANGES, DEFAULT_CHANGES, EVALUATED_BATCH
 from resnet_gen.engine.names import RUNTIMES, Hint, Runtime
 from resnet_gen.ops.limits import EVALUATED_IMAGES
@@ -109,9 +109,7 @@ def _evaluate_all(
         check_one_of("runtime", runtime, RUNTIMES)
     images = open_labelled_images(name_of(where.data), resolve_path(where.classes_file), where.limit)
     source = ModelSource((), resolve_weights(weights), seed, fold)
-    sources = choose_sources([one for one, _ in named], source)
-    each_model = zip(named, sources, tunings, strict=True)
-    chosen = choose_inputs([open_model(one, made, by, effort[0], own) for (one, by), made, own in each_model])
+    chosen = choose_inputs(open_models(named, source, effort[0], tunings))
     found = evaluate_models(chosen.models, images, EvaluationEffort(*effort))
     for each, own in zip(chosen.models, tunings, strict=True):
         warn_of_numerics(each.runner, own, 4)

@@ -9,8 +9,8 @@ from resnet_gen.api.arguments import AnyPath, check_within
 from resnet_gen.problems import refuse
 from resnet_gen.project.build_plan import plan_builds
 from resnet_gen.project.build_run import BuildMode, BuildRow, BuildWorkers, run_builds
+from resnet_gen.project.limits import JOBS
 from resnet_gen.project.project_file import find_project, read_project
-from resnet_gen.system.worker_pool import JOBS
 
 BUILD_WORKER = "resnet_gen.api.build_worker"
 """The module whose `serve` builds in a process of its own."""

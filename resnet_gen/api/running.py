@@ -90,7 +90,7 @@ def run(
     check_one_of("precision_hint", precision_hint, HINTS)
     tuning = Tuning(precision_hint=precision_hint, tells_types=True)
     source = ModelSource((), resolve_weights(weights), seed, fold)
-    opened = open_model(model, source, runtime, 1 if picture else len(x), tuning)
+    opened = _open_model(model, source, runtime, 1 if picture else len(x), tuning)
     session = opened.runner
     if picture:
         taken = opened.find_input()
@@ -167,9 +167,8 @@ def bench(
     _check_effort(seconds, repeat)
     models = [(model, runtime), *([(against, against_runtime)] if against is not None else [])]
     tunings = _ask_for_graphs(models, resolve_tunings([by for _, by in models], precision_hint), cuda_graphs)
-    sources = choose_sources([one for one, _ in models], ModelSource((), resolve_weights(weights), seed, fold))
-    each = zip(models, sources, tunings, strict=True)
-    runners = choose_runners([open_model(one, made, by, batch or 1, own) for (one, by), made, own in each])
+    source = ModelSource((), resolve_weights(weights), seed, fold)
+    runners = choose_runners(open_models(models, source, batch or 1, tunings))
     result = _measure_models(runners, batch, seed, Effort(seconds, repeat))
     for runner, own in zip(runners, tunings, strict=True):
         warn_of_numerics(runner, own)
@@ -308,15 +307,19 @@ def load_target(device: Device) -> Target:
     return resolve_target(device)
 
 
-def choose_sources(named: Sequence[Network], source: ModelSource) -> list[ModelSource]:
-    """How each becomes a model: what is set for specs is not for a file beside one, and is refused of files alone."""
+def open_models(
+    models: Sequence[tuple[Network, Runtime | None]], source: ModelSource, batch: int, tunings: Sequence[Tuning]
+) -> list[RunnableModel]:
+    """Each model opened on its runtime; what is set for specs is not for a file beside one, refused of files alone."""
     from resnet_gen.build.models import ModelSource, is_model_file
 
-    files = [not isinstance(each, Loaded) and is_model_file(name_of(each)) for each in named]
-    return [ModelSource() if of_file and not all(files) else source for of_file in files]
+    files = [not isinstance(each, Loaded) and is_model_file(name_of(each)) for each, _ in models]
+    sources = [ModelSource() if of_file and not all(files) else source for of_file in files]
+    each_model = zip(models, sources, tunings, strict=True)
+    return [_open_model(one, made, by, batch, own) for (one, by), made, own in each_model]
 
 
-def open_model(
+def _open_model(
     model: Network, source: ModelSource, runtime: Runtime | None, batch: int, tuning: Tuning
 ) -> RunnableModel:
     """A model's file opened, or a spec built and opened."""

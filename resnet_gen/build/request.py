@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, NamedTuple
 
 from resnet_gen.build.output_kinds import BATCH_RANGE
@@ -79,6 +79,10 @@ class Request:
     compare: bool = False
     engine: EngineWishes = field(default=EngineWishes())
     tuning: EngineTuning = field(default=UNTUNED)
+
+    def freeze_cache(self) -> Request:
+        """The same, renewing no timing cache, as of a build that is only compared."""
+        return replace(self, engine=self.engine._replace(frozen_cache=True))
 
     @property
     def comparable(self) -> bool:

@@ -6,18 +6,17 @@ import sys
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import NamedTuple, TypeAlias
+from typing import TypeAlias
 
 import numpy as np
 
-from resnet_gen.build.models import ModelSource, choose_runners, is_model_file, open_model_file, refuse_ignored
+from resnet_gen.build.models import ModelSource, choose_runners
 from resnet_gen.build.shapes import HINT, parse_shapes
 from resnet_gen.cli.bench_report import as_json, as_text, format_title
-from resnet_gen.cli.hints import tell_refused_hint, tell_saturation, tell_slow_bfloat16
+from resnet_gen.cli.hints import tell_saturation, tell_slow_bfloat16
+from resnet_gen.cli.named_models import NamedModel, list_models, open_models
 from resnet_gen.cli.output import say, say_lines, write_files
 from resnet_gen.engine.base import Runner, Tuning, draw_input
-from resnet_gen.engine.names import suitable_runtime
-from resnet_gen.engine.tensorrt import BACKENDS
 from resnet_gen.language.load import list_spec_files
 from resnet_gen.problems import refuse, shorten
 from resnet_gen.speed import plot as pictures
@@ -35,11 +34,6 @@ _BatchShapes: TypeAlias = tuple[int | None, dict[str, tuple[int, ...]]]
 """A batch size, and shapes by the names of inputs where those were asked for."""
 _BeginBatch: TypeAlias = Callable[[int], BenchProgress | None]
 """Called with a batch size when it is begun; what is to be said about it."""
-
-
-class _Model(NamedTuple):
-    name: str
-    runtime: str | None
 
 
 def bench_models(
@@ -70,10 +64,10 @@ def bench_models(
         output, plot, [*list_spec_files(model), *list_spec_files(against or model), *list_local_files(weights)]
     )
     wanted = _parse_batches(batch, shapes)
-    models = _list_models(_Model(model, runtime), against, against_runtime)
+    models = list_models(NamedModel(model, runtime), against, against_runtime)
     source = ModelSource(settings, weights, seed, fold)
     tuning = Tuning(threads, precision_hint, takes_turns=len(models) > 1, tells_types=True, cuda_graphs=cuda_graphs)
-    runners = _open_models(models, source, tuning, [n for n, _ in wanted if n])
+    runners = choose_runners(open_models(models, source, tuning, [n for n, _ in wanted if n]))
     measured = _choose_shapes(runners, wanted)
     results = _measure_shapes(runners, measured, Effort(seconds, repeat), seed or DEFAULT_SEED)
     for runner in runners:
@@ -81,32 +75,6 @@ def bench_models(
         tell_slow_bfloat16(runner)
     text = as_json(runners, results) if form == "json" else as_text(runners, results)
     _output_results(text, runners, results, output, plot)
-
-
-def _list_models(first: _Model, against: str | None, against_runtime: str | None) -> list[_Model]:
-    if against is None and against_runtime is None:
-        return [first]
-    # The same model on another runtime needs no second name.
-    return [first, _Model(against or first.name, against_runtime)]
-
-
-def _open_models(models: Sequence[_Model], source: ModelSource, tuning: Tuning, batches: Sequence[int]) -> list[Runner]:
-    """Load the models; what is set for specs has to mean something for one of them."""
-    if all(is_model_file(model.name) for model in models):
-        refuse_ignored(models[0].name, source)
-    hinted = [m for m in models if m.runtime == "openvino"]
-    if tuning.precision_hint and not hinted:
-        raise refuse("--precision-hint means something for openvino alone", hint="use --backend openvino")
-    graphed = [m for m in models if (m.runtime or suitable_runtime(m.name)) in BACKENDS]
-    if tuning.cuda_graphs and not graphed:
-        raise refuse("--cuda-graphs means something for engines alone", hint="use --backend tensorrt-rtx")
-    opened = []
-    for model in models:
-        own = tuning if model in hinted else tuning._replace(precision_hint=None)
-        own = own if model in graphed else own._replace(cuda_graphs=False)
-        opened.append(open_model_file(model.name, source, model.runtime, own, batches or (1,)))
-        tell_refused_hint(opened[-1].runner, own)
-    return choose_runners(opened)
 
 
 def _parse_batches(batch: str | None, shapes: str | None) -> list[_BatchShapes]:

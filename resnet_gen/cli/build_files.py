@@ -195,7 +195,7 @@ def _check_distinct(loaded: list[Loaded]) -> None:
 
 def _check_built(loaded: list[Loaded], request: Request, folder: Path, *, whole: bool) -> int:
     """Build into a temporary folder and compare; print what differs."""
-    request = dataclasses.replace(request, engine=request.engine._replace(frozen_cache=True))
+    request = request.freeze_cache()
     with tempfile.TemporaryDirectory() as temporary:
         fresh = Path(temporary)
         wanted = {p.relative_to(fresh) for one in loaded for p in _build_spec(one, request, fresh, force=True)}

@@ -11,8 +11,8 @@ from resnet_gen.build.output_kinds import BATCH_RANGE, BUILD_TARGETS, CAPABILITI
 from resnet_gen.cli import options
 from resnet_gen.cli.engine_options import engine, take_settings
 from resnet_gen.ops.precision import PRECISIONS
+from resnet_gen.project.limits import JOBS
 from resnet_gen.speed.limits import MEASURED_BATCHES
-from resnet_gen.system.worker_pool import JOBS
 
 TARGETS = (*BUILD_TARGETS, REPORT)
 _OF_BUILDS = ("jobs", "dry_run", "form")
@@ -116,9 +116,8 @@ def build(specs: tuple[str, ...], settings: tuple[str, ...], folder: Path, side:
 
         return run_project(project, ProjectRun(names, jobs, dry_run, form, choices["check"], choices["force"]))
     projects.check_of_builds(click.get_current_context(), _OF_BUILDS)
-    found = projects.choose_specs_to_build(specs, config, no_config, every=every)
+    found, choices["project_engine"] = projects.choose_specs_to_build(specs, config, no_config, every=every)
     choices["engine"] = take_settings(choices)
-    choices["project_engine"] = projects.find_engine_settings(config, no_config, every=every)
     choices["shapes"] = ShapeOptions(**{name: choices.pop(name) for name in ShapeOptions._fields})
     settings = options.with_serving(options.with_input(settings, side), choices)
     return build_all(found, settings, folder, whole=not specs, **choices)

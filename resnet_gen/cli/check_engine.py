@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
@@ -10,6 +11,9 @@ from resnet_gen.cli import options
 from resnet_gen.problems import refuse
 from resnet_gen.weights.downloads.names import METAVAR, WeightsSource
 from resnet_gen.weights.seeds import SEEDS
+
+if TYPE_CHECKING:
+    from resnet_gen.build.option_checks import EngineRequirements
 
 
 @click.command("check-engine")
@@ -58,27 +62,21 @@ def check_engine(
         raise refuse("--set means nothing without --spec")
     if weights and seed is not None:
         raise refuse("--seed means nothing beside --weights")
-    return _check_file(file, spec, settings, weights, seed, device, form)
-
-
-def _check_file(
-    file: Path,
-    spec: str | None,
-    settings: tuple[str, ...],
-    weights: WeightsSource | None,
-    seed: int | None,
-    device: str | None,
-    form: str,
-) -> int:
-    from resnet_gen.build.engine_check import all_fit, check
     from resnet_gen.build.option_checks import EngineRequirements
-    from resnet_gen.cli.check_report import make_entry, say_checks
-    from resnet_gen.cli.output import say_json
     from resnet_gen.language.load import load
     from resnet_gen.speed.targets import load_target
 
     loaded = load(spec, settings) if spec is not None else None
-    found = check(file, EngineRequirements(loaded, weights, seed, load_target(device) if device is not None else None))
+    target = load_target(device) if device is not None else None
+    return _check_file(file, EngineRequirements(loaded, weights, seed, target), form)
+
+
+def _check_file(file: Path, asked: EngineRequirements, form: str) -> int:
+    from resnet_gen.build.engine_check import all_fit, check
+    from resnet_gen.cli.check_report import make_entry, say_checks
+    from resnet_gen.cli.output import say_json
+
+    found = check(file, asked)
     if form == "json":
         say_json(make_entry(file, found))
     else:

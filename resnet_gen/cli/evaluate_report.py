@@ -7,7 +7,7 @@ from typing import Any
 
 from resnet_gen.cli.bench_report import format_model
 from resnet_gen.cli.output import finite_or_none
-from resnet_gen.compare.formats.markdown import escape_markdown
+from resnet_gen.compare.formats.markdown import escape_markdown, write_table
 from resnet_gen.engine.evaluation.comparison import Agreement
 from resnet_gen.engine.evaluation.evaluation import Evaluation, ModelEvaluation
 from resnet_gen.engine.evaluation.statistics import Proportion
@@ -58,9 +58,9 @@ def _model_entry(found: ModelEvaluation) -> dict[str, Any]:
     }
 
 
-def _proportion_entry(found: Proportion) -> dict[str, Any]:
+def _proportion_entry(found: Proportion, counted: str = "right") -> dict[str, Any]:
     low, high = found.interval
-    return {"right": found.number, "part": round(found.value, 6), "interval": [round(low, 6), round(high, 6)]}
+    return {counted: found.number, "part": round(found.value, 6), "interval": [round(low, 6), round(high, 6)]}
 
 
 def _class_entry(found: ClassAccuracy) -> dict[str, Any]:
@@ -70,13 +70,8 @@ def _class_entry(found: ClassAccuracy) -> dict[str, Any]:
 
 
 def _agreement_entry(found: Agreement) -> dict[str, Any]:
-    low, high = found.same.interval
     return {
-        "same": {
-            "images": found.same.number,
-            "part": round(found.same.value, 6),
-            "interval": [round(low, 6), round(high, 6)],
-        },
+        "same": _proportion_entry(found.same, "images"),
         "both_right": found.both_right,
         "lost": found.lost,
         "gained": found.gained,
@@ -197,8 +192,7 @@ def _describe_speed(found: Evaluation) -> Iterator[str]:
 
 
 def _describe_agreement(found: Agreement) -> Iterator[str]:
-    low, high = found.same.interval
-    interval = f"95 % interval {100 * low:.2f} to {_percent(high)}"
+    interval = f"95 % interval {_format_interval(found.same)}"
     yield f"same class for {found.same.number:,} of {found.same.images:,} ({_percent(found.same.value)}, {interval})"
     yield f"right: both {found.both_right:,}, A alone {found.lost:,} (lost), B alone {found.gained:,} (gained)"
     yield f"both wrong, in different ways: {found.other:,}"
@@ -276,8 +270,8 @@ def format_markdown(found: Evaluation) -> str:
 
 
 def _table(rows: Iterable[Sequence[str]]) -> Iterator[str]:
-    header, *below = (f"| {' | '.join(map(escape_markdown, cells))} |" for cells in rows)
-    yield from (header, "|" + "---|" * (header.count(" | ") + 1), *below)
+    lines = list(rows)
+    return write_table("|" + "---|" * len(lines[0]), lines)
 
 
 def _fold(title: str, rows: Iterable[Sequence[str]]) -> list[str]:

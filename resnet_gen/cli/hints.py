@@ -1,7 +1,8 @@
-"""What is said where a runtime does not compute what it was asked for."""
+"""What is said of models that run: where they do not compute what was asked for, and whose weights are drawn."""
 
 from __future__ import annotations
 
+from resnet_gen.build.models import ModelSource, embedded_seed, is_model_file
 from resnet_gen.cli.output import say
 from resnet_gen.engine.base import Runner, Tuning
 from resnet_gen.engine.cpu_numerics import (
@@ -11,6 +12,7 @@ from resnet_gen.engine.cpu_numerics import (
     describe_slow_bfloat16,
     find_other_type,
 )
+from resnet_gen.weights.seeds import DEFAULT_SEED
 
 
 def tell_refused_hint(runner: Runner, asked: Tuning) -> None:
@@ -36,3 +38,10 @@ def warn_of_saturation(found: str) -> None:
     """Say that this CPU has not what eight bits want, and what to build for such ones."""
     say(f"warning: {found}", err=True)
     say(f"hint: {FOR_SATURATION}", err=True)
+
+
+def find_drawn_seed(model: str, source: ModelSource, runner: Runner) -> str | None:
+    """The seed that a model's weights are drawn from: what the command line says of a spec, what a file says itself."""
+    if is_model_file(model):
+        return embedded_seed(runner)
+    return None if source.weights else str(source.seed or DEFAULT_SEED)

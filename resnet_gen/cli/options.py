@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import math
 import os
 import re
@@ -266,6 +265,8 @@ def with_serving(texts: tuple[str, ...], choices: dict[str, Any]) -> tuple[str, 
         keys["outputs"] = [name.strip() for name in keys["outputs"].split(",")]
     if not (keys or given["serve"]):
         return texts
+    import json  # which help does without
+
     laid = (f"serve.{key}={json.dumps(str(value) if key == 'labels' else value)}" for key, value in keys.items())
     return (*texts, "serve={}", *laid)
 

@@ -54,8 +54,7 @@ def check_project(project: Project, names: tuple[str, ...], form: str) -> int:
 
 def _check_plan(plan: PlannedBuild) -> Iterator[CheckedFile]:
     """The engine of a planned build, or else its model; raises `Refused` for what cannot be read."""
-    if plan.loaded is None:
-        raise Refused(plan.refused)
+    loaded = plan.require_loaded()
     path, request = plan.manifest(), plan.request()
     manifest = read_manifest(path)
     if manifest is None:
@@ -68,7 +67,7 @@ def _check_plan(plan: PlannedBuild) -> Iterator[CheckedFile]:
         yield CheckedFile(file, [Check("file", "no", f"there is no such file, and {path.name} names it")])
         return
     seed = request.seed if request.weights is None else None
-    asked = EngineRequirements(plan.loaded, request.weights, seed, request.device)
+    asked = EngineRequirements(loaded, request.weights, seed, request.device)
     yield CheckedFile(file, [*check(file, asked), _check_precision(manifest.precision, plan)])
 
 

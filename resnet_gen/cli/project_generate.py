@@ -35,8 +35,9 @@ def generate_project(project: Project, names: tuple[str, ...], *, check: bool, f
     problems = list[Problem]()
     for plan in plans:
         try:
-            found.add(plan, _generate_beside(plan, check))
-            found.compare(plan, check, force)
+            files = _generate_beside(plan, check)
+            found.add(plan, files)
+            found.compare(plan, files, check, force)
         except Refused as refused:
             problems += refused.problems
     if problems:
@@ -48,11 +49,9 @@ def generate_project(project: Project, names: tuple[str, ...], *, check: bool, f
 
 def _generate_beside(plan: PlannedBuild, check: bool) -> dict[str, str]:
     """Everything that is generated for one planned build, by name; raises `Refused`."""
-    if plan.loaded is None:
-        raise Refused(plan.refused)
+    subject = CodeSubject(plan.require_loaded(), plan.folder)
     if not check:
         recover(plan.folder)  # a card lists what is built there
-    subject = CodeSubject(plan.loaded, plan.folder)
     files: dict[str, str] = {}
     for language in plan.generate:
         new = generate_files(subject, language)
@@ -68,7 +67,6 @@ class _CodeFiles:
     def __init__(self) -> None:
         self.writers: dict[Path, PlannedBuild] = {}
         self.changed = 0
-        self._files: Mapping[str, str] = {}
 
     def add(self, plan: PlannedBuild, files: Mapping[str, str]) -> None:
         """Take the files of one more; raises `Refused` where another writes one of them."""
@@ -81,16 +79,15 @@ class _CodeFiles:
                 raise refuse(
                     words, plan.where, "give them folders of their own, as in folder = 'build/{spec}/{device}'"
                 )
-        self._files = files
 
-    def compare(self, plan: PlannedBuild, check: bool, force: bool) -> None:
-        """Say of each of the last files that differs, or write them."""
-        other = find_differing(plan.folder, self._files)
+    def compare(self, plan: PlannedBuild, files: Mapping[str, str], check: bool, force: bool) -> None:
+        """Say of each of the files that differs, or write them."""
+        other = find_differing(plan.folder, files)
         self.changed += len(other)
         if check:
             for name, what in other.items():
                 say(f"{plan.folder / name}: {what}")
         elif other:
-            write_generated(plan.folder, self._files, replace=force)
+            write_generated(plan.folder, files, replace=force)
             for name in other:
                 say(plan.folder / name)

@@ -50,6 +50,13 @@ class VerificationScope(NamedTuple):
             yield from list_spec_files(reference)
 
 
+class BuildScope(NamedTuple):
+    """The specs to build, and what their project says of how engines are built; None for all shipped ones."""
+
+    references: tuple[str, ...]
+    engine: EngineSettings | None
+
+
 def verification_scope(specs: tuple[str, ...], config: Path | None, no_config: bool) -> VerificationScope:
     """The specs that are named, else the project's, else all shipped ones, and what they are held to."""
     from resnet_gen.system.resources import shipped_specs
@@ -104,9 +111,7 @@ def choose_project_specs(config: Path | None, no_config: bool) -> tuple[str, ...
     return found
 
 
-def choose_specs_to_build(
-    specs: tuple[str, ...], config: Path | None, no_config: bool, *, every: bool
-) -> tuple[str, ...]:
+def choose_specs_to_build(specs: tuple[str, ...], config: Path | None, no_config: bool, *, every: bool) -> BuildScope:
     """The specs that are named, else the project's; all shipped ones only where `every` one is asked for."""
     from resnet_gen.system.resources import shipped_specs
 
@@ -116,18 +121,13 @@ def choose_specs_to_build(
             raise refuse(f"{option} means nothing where a SPEC is named", hint="leave one of them away")
     if every and (config or no_config):
         raise refuse(f"--{'config' if config else 'no-config'} means nothing beside --all-shipped")
-    project = None if specs or every else open_project(config, no_config)
-    found = shipped if every else specs or (project.references if project and project.settings.specs else ())
+    project = None if every else open_project(config, no_config)
+    listed = project.references if project and project.settings.specs and not specs else ()
+    found = shipped if every else specs or listed
     if not found:
         hint = f"name a SPEC, or a network of `resnet-gen list`; --all-shipped builds all {len(shipped)}"
         raise refuse("nothing to build: no SPEC is named, and no project file lists any", hint=hint)
-    return found
-
-
-def find_engine_settings(config: Path | None, no_config: bool, *, every: bool) -> EngineSettings | None:
-    """What the project says of how engines are built; None without one, or for all shipped networks."""
-    project = None if every else open_project(config, no_config)
-    return project.settings.engine if project else None
+    return BuildScope(found, project.settings.engine if project else None)
 
 
 def open_project(config: Path | None, no_config: bool) -> Project | None:

@@ -10,7 +10,7 @@ import numpy as np
 
 from resnet_gen.build import models
 from resnet_gen.build.file_input import check_shape, find_unsmoothed
-from resnet_gen.cli.hints import tell_refused_hint, tell_saturation, tell_slow_bfloat16
+from resnet_gen.cli.hints import find_drawn_seed, tell_refused_hint, tell_saturation, tell_slow_bfloat16
 from resnet_gen.cli.output import finite_or_none, say, say_json
 from resnet_gen.engine.base import Tuning, format_shape
 from resnet_gen.engine.file_serving import FileServing
@@ -52,9 +52,7 @@ def run_model(
         say(f"{session.where}: carries no spec; {_describe_assumption(serving)}", err=True)
     batch = batch or session.shape[0] or (session.bounds[0][0] if session.bounds else 1)
     check_shape(session, serving, taken, batch)
-    drawn = str(seed or DEFAULT_SEED) if weights is None else None
-    if models.is_model_file(model):
-        drawn = models.embedded_seed(session)
+    drawn = find_drawn_seed(model, source, session)
     if drawn is not None:  # a file may name it in any words
         say(f"weights are drawn from seed {shorten(drawn)}: the classes mean nothing", err=True)
     x = _read_input(image, serving, taken, batch, seed or DEFAULT_SEED)

@@ -233,8 +233,7 @@ def _list_tensors(source: str, settings: tuple[str, ...]) -> list[tuple[str, tup
     from resnet_gen.weights import checkpoint
     from resnet_gen.weights.downloads.location import locate_weights
 
-    given = parse_weights(source)
-    path = given if isinstance(given, Path) else locate_weights(given).path
+    path = locate_weights(parse_weights(source)).path
     if path.is_file() and path.suffix not in (".yaml", ".yml"):
         if settings:
             raise refuse("--set means nothing for a file of weights")

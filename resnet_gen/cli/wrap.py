@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import click
 
@@ -18,15 +18,13 @@ from resnet_gen.onnx.wrapping.request import (
     OUTPUT_WORDS,
     SCALES,
     STARTS,
+    WrapRequest,
     parse_numbers,
 )
 from resnet_gen.ops.limits import BATCHES, CLASSES, SIDES
 from resnet_gen.ops.serving_words import CHANNEL_ORDERS, LAYOUTS
 from resnet_gen.problems import refuse, shorten, visible
 from resnet_gen.weights.seeds import DEFAULT_SEED, SEEDS
-
-if TYPE_CHECKING:
-    from resnet_gen.onnx.wrapping.request import WrapRequest
 
 
 @click.command(short_help="Put pixels before an ONNX file, and classes behind it.")
@@ -77,7 +75,6 @@ def wrap(file: Path, out: Path, no_proof: bool, force: bool, **choices: Any) -> 
 
 def _make_request(choices: dict[str, Any]) -> WrapRequest:
     from resnet_gen.language.labels import read_labels
-    from resnet_gen.onnx.wrapping.request import WrapRequest
 
     if choices["classes"] is None and (choices["start"] or choices["seed"] is not None):
         raise refuse("--start and --seed mean nothing without --classes")

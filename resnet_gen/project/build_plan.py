@@ -61,6 +61,12 @@ class PlannedBuild:
         """The network's name, or what the project calls a spec that cannot be read."""
         return self.loaded.spec.name if self.loaded else self.spec
 
+    def require_loaded(self) -> Loaded:
+        """Its spec; raises `Refused` where that cannot be read."""
+        if self.loaded is None:
+            raise Refused(self.refused)
+        return self.loaded
+
     def request(self) -> Request:
         """What is asked of `build`; raises `Refused`."""
         return make_request(self.wishes)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
@@ -13,6 +14,7 @@ from resnet_gen.build.build import build
 from resnet_gen.build.build_notes import drop_idle_fold, list_cost_notes, list_device_notes, list_quantization_notes
 from resnet_gen.build.manifest import is_as_built
 from resnet_gen.build.manifest_schema import FileManifest, read_manifest
+from resnet_gen.build.request import Request
 from resnet_gen.engine.machine import installed_version
 from resnet_gen.language.load import load
 from resnet_gen.problems import Document, Problem, Refused, Span, refuse
@@ -102,15 +104,15 @@ class BuildOrder(NamedTuple):
         """Do it; what is wrong with it is in the row."""
         plan = self.plan
         if plan.refused:
-            return refuse_row(plan, plan.refused)
+            return _refuse_row(plan, plan.refused)
         try:
             return _perform(plan, self.mode)
         except Refused as refused:
-            return refuse_row(plan, refused.problems)
+            return _refuse_row(plan, refused.problems)
         except OSError as error:  # where nobody expected one
-            return refuse_row(plan, (Problem(error.strerror or str(error), error.filename),))
+            return _refuse_row(plan, (Problem(error.strerror or str(error), error.filename),))
         except MemoryError:
-            return refuse_row(plan, (Problem(f"{plan.name}: too little memory"),))
+            return _refuse_row(plan, (Problem(f"{plan.name}: too little memory"),))
 
     def find_unchanged(self) -> BuildRow | None:
         """The row of what need not be built; None where it has to be, or is compared."""
@@ -158,7 +160,9 @@ def _run_aside(orders: Mapping[int, BuildOrder], workers: BuildWorkers) -> Itera
 
 def _read_answer(plan: PlannedBuild, answer: dict[str, Any] | str) -> BuildRow:
     if isinstance(answer, str):
-        return refuse_row(plan, (Problem(f"{plan.name}: {answer}", hint="too little memory, or a fault of a library"),))
+        return _refuse_row(
+            plan, (Problem(f"{plan.name}: {answer}", hint="too little memory, or a fault of a library"),)
+        )
     if "refused" in answer:
         reason, report = answer["refused"]
         return _make_row(plan, "refused")._replace(reason=reason, report=report)
@@ -182,7 +186,7 @@ def _hold_folders(orders: Sequence[BuildOrder]) -> Iterator[None]:
                 folder.rmdir()
 
 
-def refuse_row(plan: PlannedBuild, problems: Sequence[Problem]) -> BuildRow:
+def _refuse_row(plan: PlannedBuild, problems: Sequence[Problem]) -> BuildRow:
     """The row of a build that cannot be."""
     row, problems = _make_row(plan, "refused"), [plan.locate(problem) for problem in problems]
     return row._replace(reason=problems[0].message, report="\n".join(map(str, problems)))
@@ -202,15 +206,14 @@ def _perform(plan: PlannedBuild, mode: BuildMode) -> BuildRow:
         return _make_row(plan, "to build")
     notes: list[str] = []
     ours = there is not None and there.project is not None
-    manifest = _build(plan, plan.folder, inputs, notes, replace=mode.replace or ours)[-1]
+    manifest = _build(plan, plan.request(), plan.folder, inputs, notes, replace=mode.replace or ours)[-1]
     return _describe(plan, _require_manifest(manifest), "built")._replace(notes=tuple(notes))
 
 
 def _digest(plan: PlannedBuild) -> str | None:
     """The hash of what it is built of; None where something is missing, of which building it says more."""
-    assert plan.loaded
     try:
-        return digest_inputs(plan.loaded, plan.request())
+        return digest_inputs(plan.require_loaded(), plan.request())
     except (OSError, Refused):
         return None
 
@@ -239,12 +242,14 @@ def _is_unchanged(plan: PlannedBuild, there: FileManifest, inputs: str) -> bool:
     return all((folder / name).is_file() and digest_file(folder / name) == sha for name, sha in there.files.items())
 
 
-def _build(plan: PlannedBuild, folder: Path, inputs: str | None, notes: list[str], *, replace: bool) -> Sequence[Path]:
-    assert plan.loaded
-    request, more = drop_idle_fold(plan.loaded, plan.request())
+def _build(
+    plan: PlannedBuild, request: Request, folder: Path, inputs: str | None, notes: list[str], *, replace: bool
+) -> Sequence[Path]:
+    loaded = plan.require_loaded()
+    request, more = drop_idle_fold(loaded, request)
     notes += more
     tell = partial(_note_cost, notes, plan.name)
-    files = build(plan.loaded, request, folder, replace=replace, aside=False, tell=tell, inputs=inputs)
+    files = build(loaded, request, folder, replace=replace, aside=False, tell=tell, inputs=inputs)
     notes += list_device_notes(plan.name, request)
     if request.quantizing:
         notes += list_quantization_notes(plan.name, files[-1], request.quantizing)
@@ -273,7 +278,8 @@ def _compare(plan: PlannedBuild) -> BuildRow:
     with tempfile.TemporaryDirectory() as temporary:
         fresh = Path(temporary)
         notes: list[str] = []
-        made = [path.relative_to(fresh) for path in _build(plan, fresh, _digest(plan), notes, replace=True)]
+        files = _build(plan, plan.request().freeze_cache(), fresh, _digest(plan), notes, replace=True)
+        made = [path.relative_to(fresh) for path in files]
         other = [name for name in made if not is_as_built(fresh / name, plan.folder / name)]
         row = _describe_fresh(plan, fresh)._replace(notes=tuple(notes))
     if not other:
@@ -284,6 +290,6 @@ def _compare(plan: PlannedBuild) -> BuildRow:
 
 
 def _describe_fresh(plan: PlannedBuild, fresh: Path) -> BuildRow:
-    moved = PlannedBuild(**{**vars(plan), "folder": fresh})
+    moved = dataclasses.replace(plan, folder=fresh)
     row = _describe(moved, _require_manifest(moved.manifest()), "as built")
     return row._replace(folder=str(plan.manifest().parent))

@@ -18,11 +18,8 @@ from concurrent.futures import ThreadPoolExecutor, as_completed
 from contextlib import suppress
 from typing import Any, NoReturn
 
-from resnet_gen.problems import Bounds
 from resnet_gen.system.processes import make_command, make_first_line
 
-JOBS = Bounds(1, 64)
-"""Processes at once."""
 MOST_ANSWER = 1 << 24
 """Bytes of an answer."""
 _PATIENCE = 20.0

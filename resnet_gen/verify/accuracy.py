@@ -128,7 +128,7 @@ def _describe_data(each: _Stated, found: Evaluation) -> str:
 
 def _find_evaluation(subject: Subject, each: _Stated) -> Evaluation:
     """The evaluation that a budget asks for, made once; what makes it impossible is refused at the budget's line."""
-    key = (str(each.stated.prefix), each.loc)
+    key = (each.stated.prefix, each.loc)
     if key not in subject.evaluations:
         try:
             subject.evaluations[key] = _evaluate(subject, each)

@@ -8,7 +8,7 @@ import numpy as np
 import onnxruntime
 import pytest
 
-from resnet_gen import __version__, build
+from resnet_gen import __version__, build, build_project
 from resnet_gen.build.build import onnx_file
 from resnet_gen.build.engine_tuning import resolve_tuning
 from resnet_gen.build.passes import prepare
@@ -173,6 +173,17 @@ def test_a_timing_cache_of_a_spec_lies_beside_what_is_built_and_is_no_file_of_th
     found = json.loads(manifest.read_text())
     assert found["engine"]["options"]["timing_cache"] == {"value": "own.cache", "from": "spec"}
     assert "own.cache" not in found["files"]
+
+
+def test_a_check_of_a_project_renews_no_timing_cache(fake, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    table = '[builds.edge]\nspecs = ["cifar-resnet20"]\ntargets = ["tensorrt"]\ncompare = false\n'
+    (tmp_path / "resnet-gen.toml").write_text(table + 'engine = {timing_cache = "own.cache"}\n')
+    assert [row.status for row in build_project()] == ["built"]
+    cache = next(tmp_path.rglob("own.cache"))
+    before = cache.read_bytes()
+    assert [row.status for row in build_project(check=True)] == ["as built"]
+    assert cache.read_bytes() == before == b"measured;"
 
 
 def test_a_timing_cache_that_tensorrt_does_not_take_stops_the_build_and_stays(fake, tmp_path, monkeypatch):

@@ -36,7 +36,7 @@ def write_body(report: NetworkComparison) -> Iterator[str]:
     if loose := spec_terms.loosened_promises(report.terms):
         yield from ("", *list_first(f"**loosened**: {escape_markdown(line)}" for line in loose))
     if not report.difference.same:
-        yield from ("", *_write_table("|---|--:|--:|--:|--:|", count_rows(report, "predicted ms")))
+        yield from ("", *write_table("|---|--:|--:|--:|--:|", count_rows(report, "predicted ms")))
         yield from (*(f"\n{escape_markdown(note)}" for note in report.notes), *_write_details(report))
     if keys := [f"{key}: {both}" for key, both in spec_terms.term_rows(report.terms, promises=report.versions)]:
         yield from ("", *_fold_lines(f"Keys that differ ({len(keys):,})", _fence_lines("text", keys)))
@@ -67,7 +67,7 @@ def _escape_marks(text: str) -> str:
     return "".join(f"&#{ord(c)};" if c in _MARKS else c for c in text)
 
 
-def _write_table(rule: str, lines: Iterable[Sequence[str]]) -> Iterator[str]:
+def write_table(rule: str, lines: Iterable[Sequence[str]]) -> Iterator[str]:
     """A table with its header, below which a rule aligns the columns."""
     header, *below = (f"| {' | '.join(map(escape_markdown, cells))} |" for cells in lines)
     yield from (header, rule, *below)
@@ -92,7 +92,7 @@ def _write_stages(report: NetworkComparison) -> Iterator[str]:
     if not found:
         return
     cells = [(row.title, _format_blocks(row), *(figure.difference for figure in row.figures[:2])) for row in found]
-    yield from _write_table("|---|---|--:|--:|", [("stage", "blocks", "params", "MACs"), *cells])
+    yield from write_table("|---|---|--:|--:|", [("stage", "blocks", "params", "MACs"), *cells])
 
 
 def _format_blocks(row: StageChangeRow) -> str:
