@@ -41,7 +41,7 @@ def files(subject: CodeSubject) -> dict[str, str]:
         network={**written, "doc": describe_network(subject, shapes)},
         drops=write_drop_rates(subject, "p", _DROPS),
         fills=list(_write_fills(subject)),
-        zeros=write_zero_norms(subject, "weight", ["nn.init.zeros_(parameter)"], INDENT + 4),
+        zeros=write_zero_norms(subject, "weight", "nn.init.zeros_(parameter)"),
         helpers=language.helpers,
     )
     body = f"{body}{write_served(subject.loaded, network.name)}"
