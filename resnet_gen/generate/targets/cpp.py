@@ -6,7 +6,7 @@ import struct
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from resnet_gen.build.passes import lower_served
+from resnet_gen.build.passes import serve_graph
 from resnet_gen.build.serving import refuse_resizing
 from resnet_gen.generate.base import CodeSubject
 from resnet_gen.graph import Graph, Value
@@ -24,7 +24,7 @@ def files(subject: CodeSubject) -> dict[str, str]:
     Raises `Refused` for a network that outputs no scores of classes, and for pictures that TensorRT is not to be fed.
     """
     taken, serve = subject.loaded.spec.input, subject.loaded.spec.serve
-    graph = lower_served(subject.loaded)
+    graph = serve_graph(subject.loaded, subject.graph)
     scores = _find_scores(subject, graph)
     if taken.mode is None:
         message = f"{subject.name}: a picture cannot become {taken.channels} channels"
