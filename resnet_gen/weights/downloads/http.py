@@ -89,7 +89,9 @@ def _fetch_part(url: str, part: Path, prefix: str) -> None:
 
 
 def _download(url: str, part: Path) -> None:
-    requests, downloader = _load_libraries()
+    downloader = load_pooch().HTTPDownloader
+    import requests  # which pooch needs
+
     there = part.stat().st_size if part.is_file() else 0
     shown = hide_password(url)
     say_fetched(f"fetching {shown}{f', from byte {there:,}' if there else ''}")
@@ -120,13 +122,13 @@ def _next_try(size: int) -> str:
     return f"{size:,} bytes are here; the next try goes on from there" if size else "a file may be named in its place"
 
 
-def _load_libraries() -> tuple[Any, Any]:
+def load_pooch() -> Any:
+    """pooch; raises `Refused` where it is not installed."""
     try:
         import pooch
-        import requests
     except ImportError:
         raise refuse("pooch is not installed, which fetches published weights", hint=settings.INSTALL) from None
-    return requests, pooch.HTTPDownloader
+    return pooch
 
 
 class PartFile(io.BufferedWriter):
