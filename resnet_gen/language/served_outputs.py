@@ -127,7 +127,7 @@ class _ServeReader:
         softmax = self._makers.get("probabilities") if name == "logits" else None
         if softmax and isinstance(softmax.op, Softmax):
             return ServedOutput("logits", softmax.inputs[0].name, (name,))
-        if name.startswith("stage") and self._is_stage(name):
+        if name in self._list_stages():
             return ServedOutput("map", name, (name,))
         known = dict.fromkeys((*self._outputs, *SERVED_WORDS, *self._list_stages()))
         raise self._refuse("outputs", f"the network has no '{name}'", suggest(name, known), index)
@@ -159,6 +159,3 @@ class _ServeReader:
     def _list_stages(self) -> Sequence[str]:
         stages = dict.fromkeys(n.path.split(".")[1] for n in self._graph.nodes if n.path.startswith("stages."))
         return [f"stage{int(number) + 1}" for number in stages]
-
-    def _is_stage(self, name: str) -> bool:
-        return name in self._list_stages()
