@@ -89,9 +89,7 @@ def _fetch_part(url: str, part: Path, prefix: str) -> None:
 
 
 def _download(url: str, part: Path) -> None:
-    downloader = load_pooch().HTTPDownloader
-    import requests  # which pooch needs
-
+    requests, downloader = _load_libraries()
     there = part.stat().st_size if part.is_file() else 0
     shown = hide_password(url)
     say_fetched(f"fetching {shown}{f', from byte {there:,}' if there else ''}")
@@ -129,6 +127,13 @@ def load_pooch() -> Any:
     except ImportError:
         raise refuse("pooch is not installed, which fetches published weights", hint=settings.INSTALL) from None
     return pooch
+
+
+def _load_libraries() -> tuple[Any, Any]:
+    downloader = load_pooch().HTTPDownloader
+    import requests  # which pooch needs
+
+    return requests, downloader
 
 
 class PartFile(io.BufferedWriter):
