@@ -41,8 +41,7 @@ def find_serving(session: Runner, loaded: Loaded | None = None) -> FileServing:
         return FileServing()
     if loaded is not None:
         around = find_surroundings(loaded, lower(with_served_maps(loaded))) or NOTHING_AROUND
-        labels = loaded.spec.serve.labels if loaded.spec.serve else None
-        return FileServing(around.input, around.outputs, labels or ())
+        return FileServing(around.input, around.outputs, loaded.spec.labels)
     stated = _read_statement(session)
     found = None if Path(session.where).suffix == ENGINE else _read_graph(session)
     if stated and found and (found.input or session.dtype != np.uint8):  # else what is done to its bytes is not known

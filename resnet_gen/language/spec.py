@@ -297,6 +297,11 @@ class Spec(_Model):
     budgets: Budgets | None = Field(None, description="What it may cost, checked by `resnet-gen verify`.")
     training: Training | None = Field(None, description="What only training sees, in generated PyTorch and Flax.")
 
+    @property
+    def labels(self) -> tuple[str, ...]:
+        """The names of its classes; none where they are not stated."""
+        return (self.serve.labels or ()) if self.serve else ()
+
 
 OWN_KEYS = ("name", "extends", "parts", "title", "paper", "reference", "deviations", "claims", "budgets")
 """Keys that describe one network and are not inherited through `extends`."""

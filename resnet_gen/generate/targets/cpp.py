@@ -40,7 +40,7 @@ def files(subject: CodeSubject) -> dict[str, str]:
         scores=scores.values,
         indices=scores.indices,
         classes=scores.classes,
-        labels=(serve.labels or ()) if serve else (),
+        labels=subject.loaded.spec.labels,
         serve=serve,
         mean=_format_floats("mean", mean),
         std=_format_floats("std", std),
