@@ -52,7 +52,7 @@ def find_surroundings(loaded: Loaded, graph: Graph) -> Surroundings | None:
     return Surroundings(pixels, reader.list_outputs())
 
 
-def describe_surroundings(around: Surroundings) -> str:
+def summarize_surroundings(around: Surroundings) -> str:
     """What a file takes and outputs, in one line."""
     names = ", ".join(name for output in around.outputs for name in output.names)
     taken = around.input
