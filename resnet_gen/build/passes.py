@@ -42,9 +42,9 @@ class PreparedNetwork(NamedTuple):
     around: Surroundings | None
 
 
-def lower_served(loaded: Loaded) -> Graph:
-    """The graph of a specification with what its file puts around it, before any pass."""
-    wider, graph = _widen(loaded, lower(loaded))
+def serve_graph(loaded: Loaded, graph: Graph) -> Graph:
+    """The graph that a specification is lowered to with what its file puts around it, before any pass."""
+    wider, graph = _widen(loaded, graph)
     around = find_surroundings(wider, graph)
     return put_around(graph, around) if around else graph
 

@@ -137,7 +137,7 @@ def _show_tables(source: NetworkSource, layers: bool, form: str) -> None:
     from resnet_gen.cli.loading import choose_rows
     from resnet_gen.graph import tables
     from resnet_gen.infer.network_sources import SpecNetwork
-    from resnet_gen.language.served_outputs import describe_surroundings, find_surroundings
+    from resnet_gen.language.served_outputs import find_surroundings, summarize_surroundings
 
     graph, layers = choose_rows(source, layers, form)
     if form == "json":
@@ -149,4 +149,4 @@ def _show_tables(source: NetworkSource, layers: bool, form: str) -> None:
     say_lines(tables.layer_table(graph) if layers else tables.stage_table(graph))
     if isinstance(source, SpecNetwork) and (around := find_surroundings(source.loaded, graph)):
         say("", err=True)
-        say(f"{describe_surroundings(around)}; this is put around it, and counted nowhere", err=True)
+        say(f"{summarize_surroundings(around)}; this is put around it, and counted nowhere", err=True)

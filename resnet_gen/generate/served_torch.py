@@ -6,9 +6,7 @@ from dataclasses import dataclass
 
 from resnet_gen.generate.base import CodeSubject
 from resnet_gen.graph import Graph, Node
-from resnet_gen.graph.surroundings import ServedOutput, Surroundings
-from resnet_gen.language.load import Loaded
-from resnet_gen.language.lower import lower
+from resnet_gen.graph.surroundings import Surroundings
 from resnet_gen.language.served_outputs import find_surroundings, with_served_maps
 from resnet_gen.ops import Flatten
 from resnet_gen.problems import refuse
@@ -30,15 +28,13 @@ def widen_subject(subject: CodeSubject) -> CodeSubject:
     return subject if loaded is subject.loaded else CodeSubject(loaded, subject.build)
 
 
-def write_served(loaded: Loaded, name: str) -> str:
+def write_served(subject: CodeSubject, name: str) -> str:
     """The class `ServedNAME` around the network `name`; nothing where the spec serves nothing.
 
-    `loaded` outputs all maps that are served. Raises `Refused` for what no module of the network takes or makes.
+    The subject outputs all maps that are served. Raises `Refused` for what no module of the network takes or makes.
     """
-    if loaded.spec.serve is None:
-        return ""
-    graph = lower(loaded)
-    around = find_surroundings(loaded, graph)
+    graph = subject.graph
+    around = find_surroundings(subject.loaded, graph)
     if around is None:
         return ""
     names = [value.name for value in graph.outputs]
@@ -60,11 +56,7 @@ def write_served(loaded: Loaded, name: str) -> str:
 def _list_flat(graph: Graph, around: Surroundings) -> set[str]:
     """The sources of embeddings that are maps yet, and have to be averaged."""
     shapes = {node.output.name: node.shape for node in graph.nodes}
-    return {o.source for o in around.outputs if _is_map(o) and len(shapes[o.source]) == 3}
-
-
-def _is_map(output: ServedOutput) -> bool:
-    return output.kind == "embedding"
+    return {o.source for o in around.outputs if o.kind == "embedding" and len(shapes[o.source]) == 3}
 
 
 def _find_tap(graph: Graph, value: str) -> _Tap:

@@ -28,9 +28,11 @@ _FLAG = re.compile(r"--[A-Za-z][A-Za-z0-9_]{0,63}(?:=[A-Za-z0-9_.,:;+*|-]{1,200}
 _OWN_FLAGS = {
     "onnx", "saveEngine", "loadEngine", "minShapes", "optShapes", "maxShapes", "shapes", "loadInputs", "exportOutput",
     "exportLayerInfo", "exportProfile", "noTF32", "stronglyTyped", "fp16", "bf16", "int8", "fp8", "best", "buildOnly",
-    "skipInference", "workspace", "timingCacheFile", "profile", "useCudaGraph", "help", "safe",
+    "skipInference", "workspace", "useCudaGraph", "help", "safe",
 }  # fmt: skip
 """Flags that the bundle's script gives itself, or that would make it another script."""
+_OPTION_FLAGS = {option.trtexec[2:].partition("=")[0]: key for key, option in OPTIONS.items()}
+"""The key of each flag that is an option's."""
 _LOADS_CODE = re.compile("plugin|dll|library|leanlib", re.IGNORECASE)
 AS_ANY_PATH = {"any_path": True}
 """The context in which `timing_cache` may be any path: it is the user's own word, and no file's."""
@@ -50,9 +52,8 @@ def _check_flag(flag: str) -> str:
         hint = "write --name or --name=value, of letters, digits and . , : ; + * | - _"
         raise PydanticCustomError("flag", "'{flag}' is not a flag", {"flag": shorten(flag), "hint": hint})
     name = flag[2:].partition("=")[0]
-    owners = {option.trtexec[2:].partition("=")[0]: option for option in OPTIONS.values()}
-    if name in owners:
-        hint = f"say it as {owners[name].key}"
+    if name in _OPTION_FLAGS:
+        hint = f"say it as {_OPTION_FLAGS[name]}"
         raise PydanticCustomError("own_flag", "--{name} has an option of its own", {"name": name, "hint": hint})
     if name in _OWN_FLAGS or _LOADS_CODE.search(name):
         why = "is the script's own" if name in _OWN_FLAGS else "loads a library, which a network has no need of"

@@ -25,8 +25,6 @@ from resnet_gen.system.links import check_inside, check_named
 from resnet_gen.system.resources import family, is_shipped, shipped_specs
 
 MAX_PARENTS = 16
-
-
 _NOT_BUILT = ("budgets", "training", "engine")
 """Keys of a spec that make no other network of what is built."""
 
@@ -115,21 +113,25 @@ def _check_source(source: Source, path: Path, settings: Sequence[str], called: C
     code: list[str] = []
     parents: list[Source] = []
     whole = _merge_parents(source, path, (), (code, parents), called)
-    changes = [_read_setting(text) for text in settings]
-    own = [s.marks[()].value.document for s in (source, *changes)]
-    whole = reduce(overlay, changes, whole)
+    whole, documents = _lay_over(whole, settings)
+    own = (source.marks[()].value.document, *documents)
     spec = _check_blaming_changes(whole, own, parents, more_parts=bool(code))
-    return Loaded(spec, whole, "", tuple(code), tuple(own), parents=tuple(reversed(parents)))
+    return Loaded(spec, whole, "", tuple(code), own, parents=tuple(reversed(parents)))
 
 
 def with_settings(loaded: Loaded, settings: Sequence[str]) -> Loaded:
     """A specification with `--set` texts laid over it once more; raises `Refused` for what is wrong with them."""
     if not settings:
         return loaded
-    changes = [_read_setting(text) for text in settings]
-    own = (*loaded.own, *(s.marks[()].value.document for s in changes))
-    whole = reduce(overlay, changes, loaded.source)
+    whole, documents = _lay_over(loaded.source, settings)
+    own = (*loaded.own, *documents)
     return replace(loaded, spec=_check_blaming_changes(whole, own, loaded.parents[::-1]), source=whole, own=own)
+
+
+def _lay_over(whole: Source, settings: Sequence[str]) -> tuple[Source, list[Document]]:
+    """A source with `--set` texts laid over it, and the document of each of those."""
+    changes = [_read_setting(text) for text in settings]
+    return reduce(overlay, changes, whole), [change.marks[()].value.document for change in changes]
 
 
 def _check_blaming_changes(

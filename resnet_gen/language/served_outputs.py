@@ -14,7 +14,7 @@ from resnet_gen.ops.serving_words import EMBEDDINGS, SERVED_WORDS
 from resnet_gen.problems import Loc, Refused, refuse, several, suggest
 
 _SCORES: tuple[ServedKind, ...] = ("logits", "probabilities")
-
+"""What heads that classify output (`parts/heads/scores`)."""
 _LEAST_CROP = 0.1
 """Of pictures that a graph resizes, which resizes the whole of them."""
 
@@ -52,7 +52,7 @@ def find_surroundings(loaded: Loaded, graph: Graph) -> Surroundings | None:
     return Surroundings(pixels, reader.list_outputs())
 
 
-def describe_surroundings(around: Surroundings) -> str:
+def summarize_surroundings(around: Surroundings) -> str:
     """What a file takes and outputs, in one line."""
     names = ", ".join(name for output in around.outputs for name in output.names)
     taken = around.input
@@ -60,6 +60,12 @@ def describe_surroundings(around: Surroundings) -> str:
         return f"served: {names}"
     size = " of any size" if taken.crop is not None else ""
     return f"served: pixels of {taken.dtype}, {taken.layout}, {taken.order}, up to {taken.scale:g}{size}, to {names}"
+
+
+def find_scores(graph: Graph) -> Value | None:
+    """The output that holds a score for each class; None where there is none."""
+    outputs = {value.name: value for value in graph.outputs if len(value.shape) == 1}
+    return next((outputs[name] for name in _SCORES if name in outputs), None)
 
 
 class _ServeReader:
@@ -70,6 +76,7 @@ class _ServeReader:
         self._loaded, self._graph, self._serve = loaded, graph, loaded.spec.serve
         self._makers = {node.output.name: node for node in graph.nodes}
         self._outputs = {value.name: value for value in graph.outputs}
+        self._scores = find_scores(graph)
 
     def _refuse(self, key: str, message: str, hint: str, *more: int) -> Refused:
         loc: Loc = ("serve", key, *more)
@@ -87,7 +94,7 @@ class _ServeReader:
             raise self._refuse("size", message, f"a crop of at least {_LEAST_CROP}, or a fixed size")
 
     def check_labels(self) -> None:
-        labels, scores = self._serve.labels, self._find_scores()
+        labels, scores = self._serve.labels, self._scores
         if labels is None:
             return
         if scores is None:
@@ -95,13 +102,6 @@ class _ServeReader:
         if len(labels) != scores.shape[0]:
             message = f"{several(len(labels), 'label')} for {scores.shape[0]:,} classes"
             raise self._refuse("labels", message, "one label a class, in the classes' order")
-
-    def _find_scores(self) -> Value | None:
-        for name in _SCORES:
-            value = self._outputs.get(name)
-            if value and len(value.shape) == 1:
-                return value
-        return None
 
     def list_outputs(self) -> tuple[ServedOutput, ...]:
         """Every output, in order."""
@@ -127,13 +127,13 @@ class _ServeReader:
         softmax = self._makers.get("probabilities") if name == "logits" else None
         if softmax and isinstance(softmax.op, Softmax):
             return ServedOutput("logits", softmax.inputs[0].name, (name,))
-        if name.startswith("stage") and self._is_stage(name):
+        if name in self._list_stages():
             return ServedOutput("map", name, (name,))
         known = dict.fromkeys((*self._outputs, *SERVED_WORDS, *self._list_stages()))
         raise self._refuse("outputs", f"the network has no '{name}'", suggest(name, known), index)
 
     def _make_best(self, name: str, k: int, index: int) -> ServedOutput:
-        scores = self._find_scores()
+        scores = self._scores
         if scores is None:
             raise self._refuse("outputs", f"'{name}' of a network that outputs no scores", "leave it out", index)
         if k > scores.shape[0]:
@@ -142,8 +142,7 @@ class _ServeReader:
 
     def _find_embedding(self, index: int) -> str:
         """What the last linear layer before the scores reads; without scores, the last map, which is to be pooled."""
-        scores = self._find_scores()
-        node = self._makers.get(scores.name) if scores else None
+        node = self._makers.get(self._scores.name) if self._scores else None
         while node and not isinstance(node.op, Linear | GlobalAvgPool):
             if node.op.is_layer and node.shape[1:] != (1, 1):
                 break
@@ -159,6 +158,3 @@ class _ServeReader:
     def _list_stages(self) -> Sequence[str]:
         stages = dict.fromkeys(n.path.split(".")[1] for n in self._graph.nodes if n.path.startswith("stages."))
         return [f"stage{int(number) + 1}" for number in stages]
-
-    def _is_stage(self, name: str) -> bool:
-        return name in self._list_stages()

@@ -298,9 +298,9 @@ class Spec(_Model):
     training: Training | None = Field(None, description="What only training sees, in generated PyTorch and Flax.")
 
     @property
-    def class_labels(self) -> tuple[str, ...]:
-        """What its classes are called; none where it does not say."""
-        return (self.serve.labels if self.serve else None) or ()
+    def labels(self) -> tuple[str, ...]:
+        """The names of its classes; none where they are not stated."""
+        return (self.serve.labels or ()) if self.serve else ()
 
 
 OWN_KEYS = ("name", "extends", "parts", "title", "paper", "reference", "deviations", "claims", "budgets")

@@ -46,6 +46,6 @@ class Training(StrictModel):
     )
 
     @property
-    def drop_rate(self) -> float:
-        """The rate of stochastic depth, 0 without it."""
-        return self.stochastic_depth.rate if self.stochastic_depth else 0.0
+    def branch_drops(self) -> StochasticDepth | None:
+        """Stochastic depth, where it leaves anything out."""
+        return self.stochastic_depth if self.stochastic_depth and self.stochastic_depth.rate else None

@@ -78,7 +78,7 @@ def check_training(loaded: Loaded, graph: Graph) -> None:
     unheeded: dict[str, str | None] = {}
     if settings.dropout and not places.last_layer:
         unheeded["dropout"] = "there is no one last layer, before which it would stand"
-    if settings.drop_rate:
+    if settings.branch_drops:
         unheeded["stochastic_depth"] = without
     if settings.zero_init_last_norm and not places.last_norms:
         unheeded["zero_init_last_norm"] = without or "no branch ends in a norm: a layer stands behind the last one"

@@ -21,8 +21,8 @@ def list_figures(loaded: Loaded, comparison: LayerComparison, source: str) -> di
 
     Raises `Refused` where no efficiency explains what was measured, and where much of the network was not found in it.
     """
-    total = comparison.prediction.seconds
-    missing = sum(row.predicted_ms or 0.0 for row in comparison.unmeasured) / 1e3 / total
+    prediction = comparison.prediction
+    missing = sum(row.predicted_ms or 0.0 for row in comparison.unmeasured) / 1e3 / prediction.seconds
     if missing > _MOST_MISSING:
         message = f"{missing:.0%} of the predicted time is of kernels that no measured layer names"
         raise refuse(message, hint="give the layer information too, of an engine built with detailed verbosity")
@@ -30,7 +30,6 @@ def list_figures(loaded: Loaded, comparison: LayerComparison, source: str) -> di
     if efficiency is None:
         hint = "is it the profile of this network, on this device, at this batch?"
         raise refuse("no part of the device's peak explains these times", hint=hint)
-    prediction = comparison.prediction
     if not _is_shipped(loaded):
         return {"efficiency": float(f"{efficiency:.{_DIGITS}g}")}
     return {

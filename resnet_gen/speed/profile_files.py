@@ -7,7 +7,7 @@ import json
 import math
 import re
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal, TypeAlias
 
@@ -46,7 +46,6 @@ class ProfileData:
     kind: ProfileKind
     runs: int
     layers: tuple[MeasuredLayer, ...]
-    origin: dict[str, tuple[str, ...]] = field(default_factory=dict, repr=False)
 
     @property
     def milliseconds(self) -> float:
@@ -71,15 +70,15 @@ def read_profile(paths: Sequence[Path]) -> ProfileData:
         hint = "give one file of `trtexec --exportProfile` or of ONNX Runtime's profiler"
         raise refuse(f"{given}: which layers took how long?", str(profiles[1][0]) if profiles else None, hint)
     path, data = profiles[0]
+    kind: ProfileKind = "trtexec" if _is_trtexec(data) else "onnxruntime"
     try:
-        found = list(_read_trtexec(data, origin)) if _is_trtexec(data) else list(_read_ort(data))
-        kind: ProfileKind = "trtexec" if _is_trtexec(data) else "onnxruntime"
         runs = _whole(data[0]["count"]) if kind == "trtexec" else _count_runs(data)
+        found = list(_read_trtexec(data, origin) if kind == "trtexec" else _read_ort(data, runs))
     except (KeyError, TypeError, ValueError, IndexError, AttributeError):
         raise _refuse_form(path) from None
-    if not found or len(found) > _MOST_LAYERS or runs < 1:
+    if not found or len(found) > _MOST_LAYERS:
         raise _refuse_form(path)
-    return ProfileData(kind, runs, tuple(found), origin)
+    return ProfileData(kind, runs, tuple(found))
 
 
 def _read_json(path: Path) -> Any:
@@ -108,9 +107,8 @@ def _read_trtexec(data: list[Any], origin: dict[str, tuple[str, ...]]) -> Iterat
         yield MeasuredLayer(name, taken, origin.get(name) or split_layer_name(plain), plain != name)
 
 
-def _read_ort(data: Any) -> Iterator[MeasuredLayer]:
+def _read_ort(data: Any, runs: int) -> Iterator[MeasuredLayer]:
     """Events of nodes, of which each run has one."""
-    runs = _count_runs(data)
     times: dict[str, float] = {}
     for event in data:
         if event.get("cat") == "Node" and event["name"].endswith("_kernel_time"):

@@ -52,8 +52,7 @@ def compare_model(
         return FileFindings(str(path), layers=(f"{path}: {file.problems[0].message}",), behind=("shapes", "weights"))
     served = read_stated_network(subject.loaded)
     faults = list_faults(file.surroundings, subject.loaded.spec.input, served.surroundings if served else None)
-    labels = subject.loaded.spec.class_labels
-    every = (*faults, *list_label_faults(file.labels, labels))
+    every = (*faults, *list_label_faults(file.labels, subject.loaded.spec.labels))
     around = tuple((fault.loc, f"{path}: {fault.words}") for fault in every)
     inside = served and outputs_alike(served.surroundings, file.surroundings)
     if not inside:  # a spec's network may end in a softmax itself
@@ -73,7 +72,7 @@ def compare_model(
     comparison = compare_weights(path, given.path, found, file) if given else WeightComparison("", ())
     ranges = compare_ranges(path, found, file, _resize_images(subject, graph) if weights else None)
     valid, unknown = _check_validity(path)
-    unknown += ["labels"] if labels and not file.labels else []
+    unknown += ["labels"] if subject.loaded.spec.labels and not file.labels else []
     return FileFindings(
         str(path),
         words,

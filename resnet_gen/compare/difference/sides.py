@@ -85,8 +85,7 @@ def make_side(given: str, what: OperandKind, loaded: Loaded) -> Side:
     everything = {**resolved_values(loaded), "suppressions": _list_suppressions(loaded), "devices": measures}
     served = read_stated_network(loaded)
     around, inside = served or (NOTHING_AROUND, None)
-    labels = loaded.spec.class_labels
-    found = Side(given, what, lower(loaded), everything, surroundings=around, inside=inside, labels=labels)
+    found = Side(given, what, lower(loaded), everything, surroundings=around, inside=inside, labels=loaded.spec.labels)
     forget_files()  # another revision may define the same parts
     return found
 

@@ -10,7 +10,6 @@ from resnet_gen.generate.spelling import find_free_name
 from resnet_gen.graph import Graph, Node, Value
 from resnet_gen.language.load import Loaded
 from resnet_gen.language.plan import plan
-from resnet_gen.language.training import Training
 from resnet_gen.language.training_places import TrainingPlaces
 from resnet_gen.ops import Op
 
@@ -53,17 +52,12 @@ def with_training(loaded: Loaded, graph: Graph) -> Graph:
     if settings is None:
         return graph
     places = TrainingPlaces(graph)
-    if settings.drop_rate:
-        graph = _insert_before(graph, places.residual_sums, _drop_branch(settings), "drop_path")
+    if drops := settings.branch_drops:
+        op = DropBranch(drops.rate if drops.decay == "uniform" else 0.0, drops.mode)
+        graph = _insert_before(graph, places.residual_sums, op, "drop_path")
     if settings.dropout and places.last_layer:
         graph = _insert_before(graph, [places.last_layer], DropValues(settings.dropout), "dropout")
     return graph
-
-
-def _drop_branch(settings: Training) -> DropBranch:
-    asked = settings.stochastic_depth
-    assert asked
-    return DropBranch(asked.rate if asked.decay == "uniform" else 0.0, asked.mode)
 
 
 def _insert_before(graph: Graph, targets: Iterable[Node], op: Op, called: str) -> Graph:
@@ -95,16 +89,15 @@ def _list_names(node: Node, before: Value, called: str) -> list[str]:
 def find_drop_schedule(loaded: Loaded, graph: Graph) -> DropSchedule | None:
     """The rates that rise from block to block, if they do; `graph` is the specification's own."""
     settings = loaded.spec.training
-    if not (settings and settings.stochastic_depth and settings.drop_rate):
-        return None
-    if settings.stochastic_depth.decay == "uniform":
+    drops = settings and settings.branch_drops
+    if not drops or drops.decay == "uniform":
         return None
     numbers: dict[str, int] = {}
     for stage in plan(loaded):
         numbers.update((f"stages.{stage.number}.{i}", stage.first + i) for i in range(stage.depth))
     blocks = tuple(numbers[node.block] for node in TrainingPlaces(graph).residual_sums)
     last = len(numbers) - 1
-    return DropSchedule(settings.drop_rate, max(last, 1), () if blocks == tuple(range(last + 1)) else blocks)
+    return DropSchedule(drops.rate, max(last, 1), () if blocks == tuple(range(last + 1)) else blocks)
 
 
 def find_zero_norms(loaded: Loaded, graph: Graph) -> list[str]:
@@ -132,10 +125,9 @@ def describe_training(loaded: Loaded, graph: Graph) -> list[str]:
     places, words = TrainingPlaces(graph), []
     if settings.dropout:
         words.append(f"dropout of {settings.dropout:g} before the last layer")
-    if settings.stochastic_depth and settings.drop_rate:
-        asked = settings.stochastic_depth
-        rates = f"to {asked.rate:g} in the last block" if asked.decay == "linear" else f"of {asked.rate:g}"
-        whom = "image" if asked.mode == "row" else "batch"
+    if drops := settings.branch_drops:
+        rates = f"to {drops.rate:g} in the last block" if drops.decay == "linear" else f"of {drops.rate:g}"
+        whom = "image" if drops.mode == "row" else "batch"
         blocks, sums = sum(stage.depth for stage in plan(loaded)), len(places.residual_sums)
         share = "" if sums == blocks else f" in the {sums} of {blocks} blocks that have a shortcut"
         words.append(f"stochastic depth {rates}, drawn for each {whom}{share}")

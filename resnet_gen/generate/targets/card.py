@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 
 from resnet_gen.build.manifest import file_name
 from resnet_gen.build.manifest_schema import FileManifest, read_manifest
-from resnet_gen.build.passes import lower_served
+from resnet_gen.build.passes import serve_graph
 from resnet_gen.generate.base import CodeSubject
 from resnet_gen.generate.report import collect_facts
 from resnet_gen.ops.serving import name_sides
@@ -30,7 +30,7 @@ class BuiltFile(NamedTuple):
 
 def files(subject: CodeSubject) -> dict[str, str]:
     """`NAME.md`, to be published as README.md. Raises `Refused` for files that are not as their manifest says."""
-    graph = lower_served(subject.loaded)
+    graph = serve_graph(subject.loaded, subject.graph)
     found = _read_manifest(subject)
     known = collect_facts(subject.loaded, subject.graph)
     scores = any(value.name in _SCORES for value in graph.outputs)

@@ -6,16 +6,14 @@ import struct
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from resnet_gen.build.passes import lower_served
+from resnet_gen.build.passes import serve_graph
 from resnet_gen.build.serving import refuse_resizing
 from resnet_gen.generate.base import CodeSubject
 from resnet_gen.graph import Graph, Value
+from resnet_gen.language.served_outputs import find_scores
 from resnet_gen.ops.serving import BestClasses
 from resnet_gen.problems import refuse
 from resnet_gen.system.templates import render_tree
-
-SCORES = ("logits", "probabilities")
-"""What heads that classify output (`parts/heads/scores`)."""
 
 
 def files(subject: CodeSubject) -> dict[str, str]:
@@ -24,7 +22,7 @@ def files(subject: CodeSubject) -> dict[str, str]:
     Raises `Refused` for a network that outputs no scores of classes, and for pictures that TensorRT is not to be fed.
     """
     taken, serve = subject.loaded.spec.input, subject.loaded.spec.serve
-    graph = lower_served(subject.loaded)
+    graph = serve_graph(subject.loaded, subject.graph)
     scores = _find_scores(subject, graph)
     if taken.mode is None:
         message = f"{subject.name}: a picture cannot become {taken.channels} channels"
@@ -40,7 +38,7 @@ def files(subject: CodeSubject) -> dict[str, str]:
         scores=scores.values,
         indices=scores.indices,
         classes=scores.classes,
-        labels=(serve.labels or ()) if serve else (),
+        labels=subject.loaded.spec.labels,
         serve=serve,
         mean=_format_floats("mean", mean),
         std=_format_floats("std", std),
@@ -58,10 +56,9 @@ class _Scores(NamedTuple):
 
 
 def _find_scores(subject: CodeSubject, graph: Graph) -> _Scores:
+    if scores := find_scores(graph):
+        return _Scores(scores, scores.shape[0])
     outputs = {value.name: value for value in graph.outputs}
-    for name in SCORES:
-        if name in outputs and len(outputs[name].shape) == 1:
-            return _Scores(outputs[name], outputs[name].shape[0])
     for node in graph.nodes:
         if isinstance(node.op, BestClasses):
             values = outputs[node.output.name.replace("_indices", "_values")]

@@ -18,7 +18,7 @@ from resnet_gen.generate.layout import (
 )
 from resnet_gen.generate.modules.classes import ModuleClass, OperationCall
 from resnet_gen.generate.modules.spec_classes import classes_of_spec
-from resnet_gen.generate.modules.training import DropBranch, DropValues, describe_training, with_training
+from resnet_gen.generate.modules.training import DropBranch, DropValues, describe_training
 from resnet_gen.generate.modules.tree import ChannelChunks
 from resnet_gen.generate.python import INDENT, OperationArguments, PythonSyntax
 from resnet_gen.generate.python_words import find_constructor
@@ -34,7 +34,7 @@ def files(subject: CodeSubject) -> dict[str, str]:
     """The one file: a class for the network, and one for each of its kinds of modules."""
     language = _Flax()
     *inner, network = classes_of_spec(subject.loaded).all
-    graph = subject.graph
+    graph, training = subject.graph, subject.loaded.spec.training
     shapes = [(*value.shape[1:], value.shape[0]) for value in (graph.input, *graph.outputs)]  # channels last
     drops = write_drop_rates(subject, "rate", "find_drops(self)")
     classes = render(
@@ -42,10 +42,8 @@ def files(subject: CodeSubject) -> dict[str, str]:
         classes=[language.write_class(kind) for kind in inner],
         network={**language.write_network(network), "doc": describe_network(subject, shapes)},
         drops=drops,
-        random=any(
-            isinstance(node.op, (DropBranch, DropValues)) for node in with_training(subject.loaded, graph).nodes
-        ),
-        zeros=write_zero_norms(subject, "scale", ["value[...] = jnp.zeros_like(value[...])"], INDENT + 4),
+        random=training is not None and bool(training.dropout or training.branch_drops),
+        zeros=write_zero_norms(subject, "scale", "value[...] = jnp.zeros_like(value[...])"),
     )
     body = render("flax/helpers.py.jinja", classes=classes, drops=drops) + classes
     more = "Maps have their channels last: (N, H, W, C). `load` takes weights by their names."

@@ -34,22 +34,17 @@ def files(subject: CodeSubject) -> dict[str, str]:
     graph, classes = subject.graph, classes_of_spec(subject.loaded, spreads=True).all
     language, (*inner, network) = _PyTorch(classes), classes
     shapes = [graph.input.shape, *(value.shape for value in graph.outputs)]
-    written = language.write_network(network)
     body = render(
         "pytorch/classes.py.jinja",
         classes=[language.write_class(kind) for kind in inner],
-        network={**written, "doc": describe_network(subject, shapes)},
+        network={**language.write_network(network), "doc": describe_network(subject, shapes)},
         drops=write_drop_rates(subject, "p", _DROPS),
         fills=list(_write_fills(subject)),
-        zeros=write_zero_norms(subject, "weight", ["nn.init.zeros_(parameter)"], INDENT + 4),
+        zeros=write_zero_norms(subject, "weight", "nn.init.zeros_(parameter)"),
         helpers=language.helpers,
     )
-    body = f"{body}{write_served(subject.loaded, network.name)}"
-    text = render(
-        "pytorch/module.py.jinja",
-        doc=describe_module(subject, "PyTorch", *describe_training(subject.loaded, subject.graph)),
-        body=body,
-    )
+    doc = describe_module(subject, "PyTorch", *describe_training(subject.loaded, graph))
+    text = render("pytorch/module.py.jinja", doc=doc, body=body + write_served(subject, network.name))
     return {f"{subject.module}.py": text}
 
 

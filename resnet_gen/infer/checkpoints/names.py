@@ -75,13 +75,17 @@ def _dots(name: str) -> Iterator[int]:
 
 def find_schemes(shapes: Mapping[str, Shape]) -> list[WeightNames]:
     """The naming schemes under which the names are those of blocks."""
-    kinds = [m.kind_name() for m in members(base.Naming) if issubclass(m, Tabled)]
-    return [names for names in (WeightNames(shapes, kind) for kind in ("paths", *kinds)) if names.depths]
+    return [names for names in (WeightNames(shapes, kind) for kind in _list_kinds()) if names.depths]
+
+
+def _list_kinds() -> list[str]:
+    """The naming schemes that are tried."""
+    return ["paths", *(m.kind_name() for m in members(base.Naming) if issubclass(m, Tabled))]
 
 
 def list_layouts() -> Iterator[StateLayout]:
     """How names of each scheme begin, with heads of one linear layer and of several."""
-    for kind in ("paths", *(m.kind_name() for m in members(base.Naming) if issubclass(m, Tabled))):
+    for kind in _list_kinds():
         scheme = default_part(base.Naming, kind)
         heads = [["head.fc"], *([f"head.fc{n + 1}" for n in range(hidden + 1)] for hidden in range(1, MOST_HIDDEN + 1))]
         for head in heads:

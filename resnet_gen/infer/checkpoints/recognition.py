@@ -131,10 +131,8 @@ def _match_shipped(
     for name, loaded in shipped.items():
         kind = loaded.spec.naming.kind
         alike = kind in _VGG or [stage.depth for stage in plan(loaded)] == depths.get(kind)
-        if alike and state_of(loaded).keys() == shapes.keys():
-            resized = _resize_network(name, loaded, shapes)
-            if state_of(resized) == shapes:
-                yield name, resized
+        if alike and (fitting := _fit_network(name, loaded, shapes)):
+            yield name, fitting
 
 
 def _match_renamed(
@@ -146,10 +144,8 @@ def _match_renamed(
             for name, loaded in shipped.items():
                 if [stage.depth for stage in plan(loaded)] == names.depths:
                     renamed = load(name, [f"naming={names.kind}", "reference=null"])
-                    if state_of(renamed).keys() == shapes.keys():
-                        resized = _resize_network(name, renamed, shapes)
-                        if state_of(resized) == shapes:
-                            yield name, resized
+                    if fitting := _fit_network(name, renamed, shapes):
+                        yield name, fitting
 
 
 def _match_backbones(
@@ -161,23 +157,29 @@ def _match_backbones(
         if [stage.depth for stage in plan(loaded)] == depths.get(loaded.spec.naming.kind):
             with suppress(Refused):  # of a head that is more than the last layers
                 headless = load(name, ["head=none", "reference=null"])
-                if state_of(headless).keys() == shapes.keys():
-                    resized = _resize_network(name, headless, shapes)
-                    if state_of(resized) == shapes:
-                        yield name, resized
+                if fitting := _fit_network(name, headless, shapes):
+                    yield name, fitting
+
+
+def _fit_network(name: str, loaded: Loaded, shapes: Mapping[str, Shape]) -> Loaded | None:
+    """A shipped network for a checkpoint's classes and channels; None where its names or shapes are others."""
+    if state_of(loaded).keys() != shapes.keys():
+        return None
+    resized = _resize_network(name, loaded, shapes)
+    return resized if state_of(resized) == shapes else None
 
 
 def _resize_network(name: str, loaded: Loaded, shapes: Mapping[str, Shape]) -> Loaded:
     """The network with as many classes and channels as a checkpoint of the same names has."""
     layers = [node for node in lower(loaded).nodes if node.tensors]
     first, last = (shapes[layer.weight_name("weight")] or (0,) for layer in (layers[0], layers[-1]))
-    texts = [document.text for document in loaded.own[1:]]
+    texts: list[str] = []
     if hasattr(loaded.spec.head, "classes"):
         texts += [f"head.classes={last[0]}"] * (last[0] != loaded.spec.head.classes)
     if len(first) == 4 and first[1] != loaded.spec.input.channels:
         texts += [f"input.channels={first[1]}", "input.mean=null", "input.std=null"]
     try:
-        return load(name, texts) if texts != [document.text for document in loaded.own[1:]] else loaded
+        return load(name, [*(document.text for document in loaded.own[1:]), *texts]) if texts else loaded
     except Refused:
         return loaded
 

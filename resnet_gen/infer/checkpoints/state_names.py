@@ -78,8 +78,8 @@ def _show(name: str) -> str:
 class StateLayout(NamedTuple):
     """What is known of a network's names: the first words of them, and what its last layers are called, in order.
 
-    `short` has the same of names without the one module that a library puts around the body; `heads` are the layers
-    that may be called otherwise, for as many as a file has.
+    `heads` are the layers that may be called otherwise, if a file has as many. `outer` is the one module that a library
+    puts around the body, with its dot, where `body` is without it.
     """
 
     body: frozenset[str]

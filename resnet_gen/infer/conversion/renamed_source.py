@@ -16,7 +16,7 @@ from resnet_gen.infer.checkpoints.state_names import (
 )
 from resnet_gen.infer.conversion.plan import TensorRow
 from resnet_gen.infer.conversion.renames import RenameRule, rename_tensors
-from resnet_gen.infer.conversion.schemes import NamingScheme, SchemeNetwork, find_scheme
+from resnet_gen.infer.conversion.schemes import NamingScheme, SchemeNetwork, choose_schemes
 from resnet_gen.infer.conversion.source import SchemeSource, find_source, has_source
 from resnet_gen.ops import Shape
 from resnet_gen.problems import Refused
@@ -73,15 +73,17 @@ def _derive_from_schemes(network: SchemeNetwork, shapes: Mapping[str, Shape], ca
     paths = {node.name: node.path for node in network.graph.nodes}
     heads = [paths[name] for name in list_head_layers(network.graph)]
     best, most = None, 0
-    for scheme in network.schemes if called is None else [find_scheme(called, network, "--from")]:
+    for scheme in choose_schemes(called, network):
         layers = _name_layers(scheme, heads)
         body = {n for n in scheme.names.values() if n.rpartition(".")[0] not in layers}
         most = max(most, len(body & shapes.keys()))
         for layout in find_layouts(scheme.names.values(), layers):
             names = derive_names(shapes, layout)
-            whole = names is not None and layers and f"{layers[0]}.weight" in names.names
-            if names and len(body & names.names.keys()) + bool(whole) > most:
-                best, most = names, len(body & names.names.keys()) + bool(whole)
+            if names is None:
+                continue
+            known = len(body & names.names.keys()) + any(f"{head}.weight" in names.names for head in layers[:1])
+            if known > most:
+                best, most = names, known
     return best
 
 

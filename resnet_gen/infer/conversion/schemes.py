@@ -110,6 +110,11 @@ def find_scheme(called: str, network: SchemeNetwork, option: str) -> NamingSchem
     raise refuse(f"{option}: there is no naming scheme '{called}'", hint=suggest(called, known))
 
 
+def choose_schemes(called: str | None, network: SchemeNetwork) -> list[NamingScheme]:
+    """The schemes that a file's names may be of: all, or the one that somebody says; raises `Refused` for another."""
+    return network.schemes if called is None else [find_scheme(called, network, "--from")]
+
+
 def _find_library_scheme(library: str, network: SchemeNetwork, option: str) -> NamingScheme:
     own = network.schemes[0]
     if own.naming.library == library:

@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 from resnet_gen.infer.checkpoints.recognition import find_shipped
 from resnet_gen.infer.conversion.heads import HINT
-from resnet_gen.infer.conversion.schemes import NamingScheme, SchemeNetwork, TensorKey, find_scheme, strip_head
+from resnet_gen.infer.conversion.schemes import NamingScheme, SchemeNetwork, TensorKey, choose_schemes, strip_head
 from resnet_gen.language.load import Loaded
 from resnet_gen.ops import Shape
 from resnet_gen.problems import Refused, refuse
@@ -34,7 +34,7 @@ def find_source(
     Raises `Refused` with what differs from the nearest where there is none, and where the names are of two that mean
     different layers by them.
     """
-    schemes = network.schemes if called is None else [find_scheme(called, network, "--from")]
+    schemes = choose_schemes(called, network)
     found = _match_schemes(network, schemes, shapes.keys())
     others = [] if found else _match_with_another_head(network, schemes, shapes.keys())
     if any_head:
@@ -54,7 +54,7 @@ def find_source(
 
 def has_source(network: SchemeNetwork, names: Set[str], called: str | None, *, any_head: bool) -> bool:
     """Whether names are those of a scheme, as `find_source` finds it."""
-    schemes = network.schemes if called is None else [find_scheme(called, network, "--from")]
+    schemes = choose_schemes(called, network)
     found = _match_schemes(network, schemes, names)
     return bool(found or (any_head and _match_with_another_head(network, schemes, names)))
 

@@ -120,13 +120,20 @@ def _next_try(size: int) -> str:
     return f"{size:,} bytes are here; the next try goes on from there" if size else "a file may be named in its place"
 
 
-def _load_libraries() -> tuple[Any, Any]:
+def load_pooch() -> Any:
+    """pooch; raises `Refused` where it is not installed."""
     try:
         import pooch
-        import requests
     except ImportError:
         raise refuse("pooch is not installed, which fetches published weights", hint=settings.INSTALL) from None
-    return requests, pooch.HTTPDownloader
+    return pooch
+
+
+def _load_libraries() -> tuple[Any, Any]:
+    downloader = load_pooch().HTTPDownloader
+    import requests  # which pooch needs
+
+    return requests, downloader
 
 
 class PartFile(io.BufferedWriter):

@@ -27,7 +27,6 @@ class HubFile(NamedTuple):
 
     path: Path
     commit: str
-    name: str
 
 
 class _Wanted(NamedTuple):
@@ -162,7 +161,7 @@ def _check_content(wanted: _Wanted, path: Path, etag: str | None) -> HubFile:
         path.unlink()
         blob.unlink(missing_ok=True)
         raise refuse("has other bytes than the hub says", str(wanted), "it was deleted; the next try fetches it anew")
-    return HubFile(path, path.parents[wanted.name.count("/")].name, wanted.name)  # the folder of its snapshot
+    return HubFile(path, path.parents[wanted.name.count("/")].name)  # the folder of its snapshot
 
 
 def _git_hash(path: Path) -> str:

@@ -10,7 +10,7 @@ from resnet_gen.language.lower import lower
 from resnet_gen.ops import Shape
 from resnet_gen.problems import refuse, suggest
 from resnet_gen.weights.downloads import settings
-from resnet_gen.weights.downloads.http import fetch_file
+from resnet_gen.weights.downloads.http import fetch_file, load_pooch
 from resnet_gen.weights.downloads.hub import fetch_from_hub
 from resnet_gen.weights.downloads.names import HUB, TIMM, TORCHVISION, WeightsFile, WeightsName, WeightsSource
 from resnet_gen.weights.downloads.torchvision_files import TORCHVISION_FILES
@@ -49,14 +49,7 @@ def _locate_torchvision(source: WeightsName, network: str) -> WeightsFile:
 
 
 def _find_cache() -> Path:
-    chosen = settings.own_cache()
-    if chosen:
-        return chosen / TORCHVISION
-    try:
-        import pooch
-    except ImportError:
-        raise refuse("pooch is not installed, which fetches published weights", hint=settings.INSTALL) from None
-    return Path(pooch.os_cache("resnet-gen")) / TORCHVISION
+    return (settings.own_cache() or Path(load_pooch().os_cache("resnet-gen"))) / TORCHVISION
 
 
 def _locate_in_hub(source: WeightsName, repository: str) -> WeightsFile:
