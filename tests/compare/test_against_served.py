@@ -128,10 +128,18 @@ SPEC_LINES = ("order=RGB", "size=any", "outputs=[probabilities, top2, normalized
 
 @pytest.fixture(scope="module")
 def built(tmp_path_factory):
-    """A file, and its spec as a file of its own."""
+    """A file of those lines."""
     folder = tmp_path_factory.mktemp("served")
     write_model(served(*SPEC_LINES), Request(), folder / "m.onnx")
     return onnx.load(folder / "m.onnx")
+
+
+@pytest.fixture
+def model(built):
+    """A copy to be changed."""
+    copy = onnx.ModelProto()
+    copy.CopyFrom(built)
+    return copy
 
 
 def change(model, name, values):
@@ -143,16 +151,6 @@ def change(model, name, values):
 
 def find(model, name):
     return next(node for node in model.graph.node if node.name == name)
-
-
-def bypass(model, name):
-    """The model with a node left out, whose readers read what it read."""
-    node = find(model, name)
-    for other in model.graph.node:
-        for place, read_ in enumerate(other.input):
-            if read_ == node.output[0]:
-                other.input[place] = node.input[0]
-    model.graph.node.remove(node)
 
 
 def reverse_colours(model):
@@ -200,10 +198,8 @@ CHANGES = {
 
 
 @pytest.mark.parametrize("name", CHANGES)
-def test_a_file_with_something_else_around_it_is_a_finding_at_its_line(name, built, tmp_path):
+def test_a_file_with_something_else_around_it_is_a_finding_at_its_line(name, model, tmp_path):
     make, loc = CHANGES[name]
-    model = onnx.ModelProto()
-    model.CopyFrom(built)
     make(model)
     path = tmp_path / "changed.onnx"
     onnx.save(model, path)
@@ -225,9 +221,7 @@ UNKNOWN = {
 
 
 @pytest.mark.parametrize("name", UNKNOWN)
-def test_steps_that_are_not_known_are_not_taken_for_others(name, built, tmp_path):
-    model = onnx.ModelProto()
-    model.CopyFrom(built)
+def test_steps_that_are_not_known_are_not_taken_for_others(name, model, tmp_path):
     UNKNOWN[name](model)
     path = tmp_path / "changed.onnx"
     onnx.save(model, path)
