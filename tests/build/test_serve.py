@@ -24,13 +24,12 @@ from resnet_gen.graph.serving import pixel_step
 from resnet_gen.graph.surroundings import PixelInput
 from resnet_gen.language.load import load, with_settings
 from resnet_gen.language.lower import lower
-from resnet_gen.onnx.writing import OnnxFile, WriterOptions
 from resnet_gen.ops.precision import Calibration, QuantizationChoice
 from resnet_gen.ops.serving import ResizeAndCrop
 from resnet_gen.problems import Refused
 from resnet_gen.speed.targets import load_target
 from tests.helpers import onnx_runs
-from tests.helpers.onnx_runs import TINY
+from tests.helpers.onnx_runs import TINY, run_named
 
 SIDE = 16
 COLOURS = ("input.channels=3", f"input.size={SIDE}", "head.classes=7")
@@ -55,18 +54,12 @@ def crops():
     return np.stack(found)
 
 
-def run(model, x):
-    """Every output by its name, as the file is written."""
-    session = onnx_runs.session(model)
-    return dict(zip([o.name for o in session.get_outputs()], session.run(None, {"input": x}), strict=True))
-
-
 @cache
 def wanted():
     """What the bare network outputs for the crops as `run --image` reads them."""
     bare = load(str(TINY), (*COLOURS, "outputs=[stage1]"))
     x = np.concatenate([normalize_pixels(crop, bare.spec.input) for crop in crops()])
-    return run(model_bytes(bare, Request()), x)
+    return run_named(model_bytes(bare, Request()), x)
 
 
 def handed_over(serve):
@@ -83,7 +76,7 @@ def handed_over(serve):
 
 def agrees(model, x, key="logits"):
     """Whether a file outputs, of what it is handed, what the network does."""
-    found, own = run(model, x)[key], wanted()[key]
+    found, own = run_named(model, x)[key], wanted()[key]
     return bool(np.abs(found - own).max() <= NEAR * np.abs(own).max())
 
 
@@ -95,7 +88,7 @@ WAYS = [
 @pytest.mark.parametrize("serve", WAYS, ids=str)
 def test_the_outputs_are_those_of_pictures_as_they_are_read(serve):
     model = model_bytes(spec(*serve, f"outputs={SERVED}"), Request())
-    found, own = run(model, handed_over(serve)), wanted()
+    found, own = run_named(model, handed_over(serve)), wanted()
     tolerance = NEAR * np.abs(own["logits"]).max()
     assert np.abs(found["logits"] - own["logits"]).max() <= tolerance
     assert (found["logits"].argmax(1) == own["logits"].argmax(1)).all()
@@ -114,7 +107,7 @@ def test_the_outputs_are_those_of_pictures_as_they_are_read(serve):
 def test_what_the_network_takes_is_normalized_as_in_64_bits(serve):
     model = onnx.load_from_string(model_bytes(spec(*serve), Request()))
     model.graph.output.append(onnx.helper.make_tensor_value_info("serve.normalize", onnx.TensorProto.FLOAT, None))
-    found = run(model.SerializeToString(), handed_over(serve))["serve.normalize"]
+    found = run_named(model.SerializeToString(), handed_over(serve))["serve.normalize"]
     mean, std = (np.asarray(values, np.float64) for values in spec().spec.input.normalization)
     exact = ((crops().astype(np.float64) / 255 - mean) / std).transpose(0, 3, 1, 2)
     assert np.abs(found - exact).max() < NEAR
@@ -127,7 +120,7 @@ def test_onnx_itself_computes_the_same():
     x = crops()[:2]
     names = [value.name for value in checked.graph.output]
     found = dict(zip(names, ReferenceEvaluator(checked).run(None, {"input": x}), strict=True))
-    for name, values in run(model, x).items():
+    for name, values in run_named(model, x).items():
         assert np.allclose(values, found[name], atol=1e-5), name
 
 
@@ -149,8 +142,8 @@ def test_in_sixteen_bits_the_inside_is_the_network_that_is_built_without(precisi
     assert next(n for n in network.graph.nodes if n.role != "serving").name == "input.cast"
     if precision == "fp16":  # ONNX Runtime has no convolution of bfloat16 on CPUs
         x = np.concatenate([normalize_pixels(crop, loaded.spec.input) for crop in crops()])
-        plain = b"".join(OnnxFile(bare.graph, bare.weights, WriterOptions()).chunks())
-        assert (run(model_bytes(loaded, request), crops())["logits"] == run(plain, x)["logits"]).all()
+        plain = onnx_runs.model_bytes(bare.graph, bare.weights)
+        assert (run_named(model_bytes(loaded, request), crops())["logits"] == run_named(plain, x)["logits"]).all()
 
 
 # --- any size ----------------------------------------------------------------
@@ -174,12 +167,8 @@ def resized(size, crop):
     """What the graph makes of pictures of any size, as a function of one."""
     given, made = Value("input", (3, 0, 0), "uint8"), Value("made", (3, *size), "uint8")
     node = Node("made", "made", ResizeAndCrop(size, crop), (given,), made)
-    session = onnx_runs.session(model_of(Graph("resize", given, (node,), (made,))))
+    session = onnx_runs.session(onnx_runs.model_bytes(Graph("resize", given, (node,), (made,)), None))
     return lambda pixels: session.run(None, {"input": pixels.transpose(2, 0, 1)[None]})[0][0].transpose(1, 2, 0)
-
-
-def model_of(graph):
-    return b"".join(OnnxFile(graph, None, WriterOptions()).chunks())
 
 
 @pytest.mark.parametrize(("size", "crop"), [((SIDE, SIDE), 0.875), ((12, 20), 1.0), ((SIDE, SIDE), 0.95)])
@@ -206,7 +195,7 @@ def test_a_file_for_any_size_classifies_as_a_picture_that_is_read():
     taken = spec().spec.input
     for photo in load_sample_images().images:
         picture = Image.fromarray(photo)
-        own = run(bare, normalize_pixels(_resize_and_crop(picture, taken), taken))["logits"][0]
+        own = run_named(bare, normalize_pixels(_resize_and_crop(picture, taken), taken))["logits"][0]
         found = any_size(photo)
         assert found.argmax() == own.argmax()
         assert np.abs(found - own).max() < 0.01 * np.abs(own).max()
@@ -215,13 +204,13 @@ def test_a_file_for_any_size_classifies_as_a_picture_that_is_read():
 def test_a_crop_that_is_off_by_one_pixel_is_noticed():
     model = onnx.load_from_string(model_bytes(spec("size=any"), Request()))
     photo = np.random.default_rng(0).integers(0, 256, (1, 24, 24, 3), np.uint8)
-    own = run(model.SerializeToString(), photo)["logits"]
+    own = run_named(model.SerializeToString(), photo)["logits"]
     one = onnx.numpy_helper.from_array(np.asarray([1], np.int64), "one")
     (place,) = [i for i, node in enumerate(model.graph.node) if node.name == "serve.resize.first"]
     model.graph.node[place].output[0] = "right"
     model.graph.node.insert(place + 1, onnx.helper.make_node("Sub", ["right", "one"], ["serve.resize.first"]))
     model.graph.initializer.append(one)
-    moved = run(model.SerializeToString(), photo)["logits"]
+    moved = run_named(model.SerializeToString(), photo)["logits"]
     assert np.abs(moved - own).max() > 0.01 * np.abs(own).max()
 
 
@@ -256,20 +245,16 @@ def test_an_int8_file_reads_the_bytes_and_computes_what_it_does_by_way_of_floats
     more = ("input.crop=1", f"input.mean=[{mean}, {mean}, {mean}]", f"input.std=[{std}, {std}, {std}]")
     loaded = spec(*serve, more=more)
     network = prepare(loaded, eight_bits())
-    model = model_of_network(network.graph, network.weights)
+    model = onnx_runs.model_bytes(network.graph, network.weights)
     names = {node.name: node.op_type for node in onnx.load_from_string(model).graph.node}
     assert "serve.normalize" not in names
     assert names.get("input.quantize") is None
     assert names["input.dequantize"] == "DequantizeLinear"
     x = np.concatenate([normalize_pixels(crop, loaded.spec.input) for crop in crops()])
-    inside = model_of_network(network.inside, network.weights)
+    inside = onnx_runs.model_bytes(network.inside, network.weights)
     for optimized in (False, True):
         own = onnx_runs.Session(inside, optimized=optimized).run(x)
         assert (onnx_runs.Session(model, optimized=optimized).run(handed_over(serve)) == own).all()
-
-
-def model_of_network(graph, weights):
-    return b"".join(OnnxFile(graph, weights, WriterOptions()).chunks())
 
 
 PLAIN = ("input.mean=[0,0,0]", "input.std=[1,1,1]")
@@ -294,11 +279,10 @@ def test_the_manifest_says_whether_the_first_layer_reads_bytes_and_why_not(more,
     network = prepare(with_settings(spec(), more), request_)
     entry = describe_serving(network)["first_layer"]
     assert entry == {"reads_bytes": reason is None, "reason": reason}
-    read = run(
-        model_of_network(network.graph, network.weights), handed_over(more[0].removeprefix("serve.") if more else "")
-    )
+    pixels = handed_over(more[0].removeprefix("serve.") if more else "")
+    read = run_named(onnx_runs.model_bytes(network.graph, network.weights), pixels)
     x = np.concatenate([normalize_pixels(crop, with_settings(spec(), more).spec.input) for crop in crops()])
-    inside = run(model_of_network(network.inside, network.weights), x)
+    inside = run_named(onnx_runs.model_bytes(network.inside, network.weights), x)
     assert np.allclose(read["logits"], inside["logits"], atol=1e-5)
 
 
@@ -337,7 +321,7 @@ def test_outputs_that_need_no_scores_leave_the_layer_of_scores_out():
 @pytest.mark.parametrize("name", ["embedding", "normalized_embedding"])
 def test_a_network_without_a_head_has_its_last_map_pooled(name):
     loaded = load(str(TINY), (*COLOURS, "head=none", f"serve.outputs=[features, {name}]"))
-    found = run(model_bytes(loaded, Request()), crops())
+    found = run_named(model_bytes(loaded, Request()), crops())
     pooled = found["features"].mean((2, 3))
     if name != "embedding":
         pooled /= np.linalg.norm(pooled, axis=1, keepdims=True)
@@ -346,7 +330,7 @@ def test_a_network_without_a_head_has_its_last_map_pooled(name):
 
 def test_a_head_that_outputs_probabilities_has_logits_before_them():
     loaded = spec("outputs=[logits, probabilities, top2]", more=("head.softmax=true",))
-    found = run(model_bytes(loaded, Request()), crops())
+    found = run_named(model_bytes(loaded, Request()), crops())
     assert np.allclose(found["logits"], wanted()["logits"], atol=1e-5)
     assert np.allclose(found["probabilities"], softmax(found["logits"], axis=1), atol=1e-6)
     assert (found["top2_indices"][:, 0] == found["logits"].argmax(1)).all()

@@ -4,7 +4,6 @@ import json
 
 import numpy as np
 import onnx
-import onnxruntime
 import pytest
 from onnx import TensorProto, helper
 from PIL import Image
@@ -17,6 +16,7 @@ from resnet_gen.onnx.reading.surroundings.file import read_surroundings
 from resnet_gen.onnx.wrapping import editor, request
 from resnet_gen.problems import Refused
 from resnet_gen.system.digest import digest_file
+from tests.helpers.onnx_runs import run_named
 from tests.helpers.surroundings import SPEC, VECTOR, small_model
 
 pytest.importorskip("onnx_graphsurgeon")
@@ -34,9 +34,7 @@ def model(tmp_path, monkeypatch):
 
 
 def outputs(path, x):
-    session = onnxruntime.InferenceSession(str(path), providers=["CPUExecutionProvider"])
-    names = [output.name for output in session.get_outputs()]
-    return dict(zip(names, session.run(None, {session.get_inputs()[0].name: x}), strict=True))
+    return run_named(path, x, optimized=True)
 
 
 def pixels(many=2, size=8):

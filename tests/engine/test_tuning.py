@@ -5,7 +5,6 @@ import os
 import sys
 
 import numpy as np
-import onnxruntime
 import pytest
 
 from resnet_gen import __version__, build
@@ -21,12 +20,12 @@ from resnet_gen.language.engine_settings import EngineSettings
 from resnet_gen.language.load import load, load_text
 from resnet_gen.language.lower import lower, with_input_size
 from resnet_gen.language.source import read_text
-from resnet_gen.onnx.writing import OnnxFile, WriterOptions
+from resnet_gen.onnx.writing import WriterOptions
 from resnet_gen.problems import Document, Refused
 from resnet_gen.speed.targets import load_target
 from resnet_gen.weights.initialization import SeededWeights
 from tests.fixtures import fake_tensorrt
-from tests.helpers.onnx_runs import TINY
+from tests.helpers.onnx_runs import TINY, model_bytes, session
 
 EACH = {
     "timing_cache": "t.cache", "optimization_level": 5, "workspace": 512, "profiles": [[1, 1, 1], [2, 4, 8]],
@@ -376,9 +375,8 @@ def test_the_command_line_says_them_in_its_own_words(cli, tmp_path):
 
 def outputs(loaded, x, open_values=frozenset()):
     graph = lower(loaded)
-    file = OnnxFile(graph, SeededWeights(graph, 0), WriterOptions(open_values=open_values))
-    session = onnxruntime.InferenceSession(b"".join(file.chunks()), providers=["CPUExecutionProvider"])
-    return session.run(None, {"input": x})
+    model = model_bytes(graph, SeededWeights(graph, 0), WriterOptions(open_values=open_values))
+    return session(model, optimized=True).run(None, {"input": x})
 
 
 @pytest.mark.parametrize(

@@ -5,7 +5,6 @@ import math
 import hypothesis.strategies as st
 import numpy as np
 import onnx
-import onnxruntime
 import pytest
 from hypothesis import given, settings
 from onnx import TensorProto, helper
@@ -15,6 +14,7 @@ from resnet_gen.graph.surrounding_terms import find_normalization
 from resnet_gen.graph.surroundings import NOTHING_AROUND, PixelInput, ServedOutput
 from resnet_gen.onnx.reading import read
 from resnet_gen.problems import Refused
+from tests.helpers.onnx_runs import run
 from tests.helpers.surroundings import MAP, MEAN, STD, VECTOR, Around, normalized, small_model
 
 FLOAT, UINT8 = TensorProto.FLOAT, TensorProto.UINT8
@@ -116,13 +116,6 @@ def assert_computes(path, found, pixels):
     mean, std = (np.reshape(each, (3, 1, 1)) for each in normal)
     wanted = run(small_model().SerializeToString(), ((x.astype(np.float64) / scale - mean) / std).astype(np.float32))
     assert np.abs(run(path.read_bytes(), raw) - wanted).max() <= 2e-5 * np.abs(wanted).max()
-
-
-def run(model, x):
-    options = onnxruntime.SessionOptions()
-    options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_DISABLE_ALL
-    session = onnxruntime.InferenceSession(model, options, providers=["CPUExecutionProvider"])
-    return session.run(None, {session.get_inputs()[0].name: x})[0]
 
 
 # --- the numbers -------------------------------------------------------------------
