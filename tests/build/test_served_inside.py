@@ -10,8 +10,8 @@ from sklearn.datasets import load_digits
 
 from tests.helpers.against_files import DIGITS
 from tests.helpers.onnx_runs import TINY
+from tests.helpers.served import SET_COLOURS
 
-COLOURS = ("--set", "input.channels=3", "--set", "input.size=16", "--set", "head.classes=7")
 SERVED = "[stage1, embedding, normalized_embedding, logits, probabilities, top2]"
 
 
@@ -23,7 +23,7 @@ def here(tmp_path, monkeypatch, cli):
         f"name: served\nextends: {TINY}\ninput: {{channels: 3, size: 16}}\nhead: {{kind: linear, classes: 7}}\n"
         f"serve: {{outputs: {SERVED}, order: BGR}}\n"
     )
-    assert cli("build", TINY, *COLOURS, "-o", "plain")[0] == 0
+    assert cli("build", TINY, *SET_COLOURS, "-o", "plain")[0] == 0
     assert cli("build", "served.yaml", "-o", "out")[0] == 0
     assert cli("build", "served.yaml", "--any-size", "--set", "serve.outputs=[logits]", "-o", "any")[0] == 0
     return tmp_path
@@ -56,7 +56,7 @@ def test_a_spec_that_serves_something_else_is_noticed_and_one_that_serves_nothin
     code, out, _ = cli("verify", "served.yaml", *settings, "--against", "out/served.onnx")
     assert code == 1
     assert out.count("[against-surroundings]") == 2
-    code, out, _ = cli("verify", TINY, *COLOURS, "--against", "out/served.onnx")
+    code, out, _ = cli("verify", TINY, *SET_COLOURS, "--against", "out/served.onnx")
     assert code == 0
     assert "takes uint8 NHWC BGR" in out
     code, out, _ = cli("verify", "served.yaml", "--against", "plain/tiny.onnx")

@@ -13,6 +13,7 @@ from resnet_gen.language.lower import lower
 from resnet_gen.language.served_outputs import with_served_maps
 from resnet_gen.weights.initialization import SeededWeights
 from tests.helpers.onnx_runs import TINY, run_named
+from tests.helpers.served import COLOURS
 
 CASES = {
     "bytes": ("serve.outputs=[logits, probabilities, top3, embedding, normalized_embedding, stage1]",),
@@ -22,7 +23,6 @@ CASES = {
     "conv": ("head.conv=true", "serve.outputs=[embedding, top2]"),
     "no head": ("head=none", "serve.outputs=[features, normalized_embedding]"),
 }
-COLOURS = ("input.channels=3", "input.size=16", "head.classes=7")
 
 
 def served(name):
