@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import cache
 from pathlib import Path
 
 import numpy as np
@@ -27,17 +28,18 @@ VECTOR, MAP = "head.flatten", "head.pool"
 MEAN, STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
 
 
-def small_model() -> onnx.ModelProto:
+@cache
+def small_file() -> bytes:
     """The network by itself, as we write it."""
     graph = lower(load_text(read_text(Document("small.yaml", SPEC))))
-    return onnx.load_from_string(model_bytes(graph, SeededWeights(graph)))
+    return model_bytes(graph, SeededWeights(graph))
 
 
 class Around:
     """A model to which steps are added before its network and behind it, node by node."""
 
     def __init__(self, dtype: int = TensorProto.UINT8, layout: str = "NHWC") -> None:
-        self.model = small_model()
+        self.model = onnx.load_from_string(small_file())
         self.graph = self.model.graph
         (inner,) = self.graph.input
         self.inner, self.before, self.behind, self.number = inner.name, [], [], 0
