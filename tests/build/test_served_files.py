@@ -12,6 +12,7 @@ from sklearn.datasets import load_sample_image
 from resnet_gen import Refused, build, emit_onnx, load_spec, run
 from resnet_gen.engine.image import _resize_and_crop, read_pixels
 from resnet_gen.language.load import load
+from tests.helpers import against_files
 from tests.helpers.onnx_runs import TINY
 from tests.helpers.served import COLOURS, SET_COLOURS
 
@@ -24,6 +25,18 @@ def here(tmp_path, monkeypatch):
     Image.fromarray(load_sample_image("flower.jpg")[::9, ::9]).save("flower.png")
     (tmp_path / "names.txt").write_text("\n".join(LABELS))
     return tmp_path
+
+
+@pytest.fixture(scope="module")
+def served(tmp_path_factory):
+    """The file of `--serve`."""
+    return against_files.build(str(TINY), tmp_path_factory.mktemp("served"), *SET_COLOURS, "--serve")
+
+
+@pytest.fixture(scope="module")
+def best(tmp_path_factory):
+    """That of the two best classes."""
+    return against_files.build(str(TINY), tmp_path_factory.mktemp("best"), *SET_COLOURS, "--serve-outputs", "top2")
 
 
 def scores(answer):
@@ -80,11 +93,10 @@ def test_labels_stand_beside_the_classes_that_a_file_names(cli, here):
     assert sum(entry["score"] for entry in best) < 1
 
 
-def test_noise_and_a_benchmark_are_of_pixels(cli, here):
-    cli("build", TINY, *SET_COLOURS, "--serve", "-o", "out")
-    code, out, _ = cli("run", "out/tiny.onnx", "--batch", "2", "--format", "json")
+def test_noise_and_a_benchmark_are_of_pixels(cli, here, served):
+    code, out, _ = cli("run", served, "--batch", "2", "--format", "json")
     assert (code, json.loads(out)["shape"]) == (0, [2, 16, 16, 3])
-    code, out, _ = cli("bench", "out/tiny.onnx", "--repeat", "1", "--format", "json")
+    code, out, _ = cli("bench", served, "--repeat", "1", "--format", "json")
     assert code == 0
 
 
@@ -98,9 +110,8 @@ def test_the_api_runs_pixels_and_refuses_what_is_normalized(here):
         run("out/tiny.onnx", pixels / np.float32(255))
 
 
-def test_a_file_whose_words_of_its_pixels_are_broken_is_refused(cli, here):
-    cli("build", TINY, *SET_COLOURS, "--serve", "-o", "out")
-    model = onnx.load("out/tiny.onnx")
+def test_a_file_whose_words_of_its_pixels_are_broken_is_refused(cli, here, served):
+    model = onnx.load(served)
     for text in (
         "{", '{"input": 1}', '{"input": {"dtype": "uint8", "scale": 0}}', '{"input": {"mean": [0.1], "std": []}}',
         '{"input": {"mean": [NaN], "std": [1]}}', '{"input": {"mean": [0], "std": [0]}}', "[" * 100_000,
@@ -113,12 +124,11 @@ def test_a_file_whose_words_of_its_pixels_are_broken_is_refused(cli, here):
         assert "what it says of its pixels cannot be read" in err
 
 
-def test_a_file_of_bytes_that_says_nothing_is_handed_pixels(cli, here):
-    cli("build", TINY, *SET_COLOURS, "--serve", "-o", "out")
-    model = onnx.load("out/tiny.onnx")
+def test_a_file_of_bytes_that_says_nothing_is_handed_pixels(cli, here, served):
+    model = onnx.load(served)
     del model.metadata_props[:]
     onnx.save(model, "silent.onnx")
-    told = scores(cli("run", "out/tiny.onnx", "--image", "flower.png", "--format", "json")[1])
+    told = scores(cli("run", served, "--image", "flower.png", "--format", "json")[1])
     code, out, err = cli("run", "silent.onnx", "--image", "flower.png", "--format", "json")
     assert code == 0
     assert "it normalizes pictures itself" in err
@@ -136,9 +146,8 @@ STATEMENTS = {
 
 
 @pytest.mark.parametrize("name", STATEMENTS)
-def test_a_file_that_says_of_itself_what_its_graph_does_not_do_is_refused(name, cli, here):
-    cli("build", TINY, *SET_COLOURS, "--serve-outputs", "top2", "-o", "out")
-    model = onnx.load("out/tiny.onnx")
+def test_a_file_that_says_of_itself_what_its_graph_does_not_do_is_refused(name, cli, here, best):
+    model = onnx.load(best)
     entry = next(entry for entry in model.metadata_props if entry.key == "resnet_gen.serve")
     said = json.loads(entry.value)
     STATEMENTS[name](said)
