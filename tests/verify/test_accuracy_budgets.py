@@ -10,7 +10,7 @@ import resnet_gen
 from resnet_gen.language.budgets import AccuracyBudget
 from resnet_gen.problems import Refused
 from resnet_gen.verify import accuracy
-from tests.accuracy.digits import calibration, split
+from tests.accuracy.digits import write_calibration, write_test_part
 from tests.accuracy.measured import WEIGHTS
 
 RIGHT, IMAGES = 591, 596
@@ -20,8 +20,7 @@ SPEC = "name: net\nextends: resnet8-digits\nbudgets:\n"
 @pytest.fixture
 def project(tmp_path, monkeypatch):
     """A folder with the data and the weights of the digits, that is its own project."""
-    test = split()[1]
-    np.savez(tmp_path / "digits.npz", images=test.images, labels=test.labels)
+    write_test_part(tmp_path / "digits.npz")
     shutil.copy(WEIGHTS, tmp_path / "w.safetensors")
     (tmp_path / "resnet-gen.toml").write_text('specs = ["net.yaml"]\n')
     monkeypatch.chdir(tmp_path)
@@ -94,7 +93,7 @@ def test_the_drop_from_fp32_is_that_of_the_same_images(project, cli):
 def test_every_precision_is_evaluated(precision, project, cli):
     if precision == "bf16":
         pytest.importorskip("openvino", exc_type=ImportError)
-    np.savez(project / "c.npz", images=calibration(128))
+    write_calibration(project / "c.npz", 128)
     images = ", calibration: c.npz" if precision in ("int8", "fp8") else ""
     stated(project, f"precision: {precision}{images}, min: 0.95, limit: 100")
     code, findings, err = found(cli, "net.yaml", "--evaluate")
