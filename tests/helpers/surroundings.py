@@ -88,15 +88,13 @@ class Around:
         return path
 
 
-def normalized(path: Path, layout: str = "NHWC", *, mean=MEAN, std=STD, reverse: bool = False) -> Path:
+def normalized(path: Path, *, reverse: bool = False) -> Path:
     """The usual file: eight bits, divided by 255, less the mean, over the deviation."""
-    around = Around(layout=layout)
-    if layout == "NHWC":
-        around.step("Transpose", perm=[0, 3, 1, 2])
+    around = Around().step("Transpose", perm=[0, 3, 1, 2])
     if reverse:
         around.step("Gather", around.constant([2, 1, 0], np.int64), axis=1)
     around.step("Cast", to=TensorProto.FLOAT).step("Div", around.constant(255.0))
-    around.step("Sub", around.constant(np.reshape(mean, (3, 1, 1)))).step(
-        "Div", around.constant(np.reshape(std, (3, 1, 1)))
+    around.step("Sub", around.constant(np.reshape(MEAN, (3, 1, 1)))).step(
+        "Div", around.constant(np.reshape(STD, (3, 1, 1)))
     )
     return around.write(path)
