@@ -84,6 +84,12 @@ def write_calibration(path: Path, count: int = 256) -> Path:
     return path
 
 
+def write_test_part(path: Path) -> None:
+    """Write the test part as `images` and `labels` of an .npz."""
+    test = split()[1]
+    np.savez(path, images=test.images, labels=test.labels)
+
+
 def write_picture(path: Path, digit: int = 3, rank: int = 3, side: int = 16) -> Path:
     """Write one image of the test part, each pixel `side` by `side` large, as people see it."""
     from PIL import Image

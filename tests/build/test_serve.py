@@ -24,23 +24,15 @@ from resnet_gen.graph.serving import pixel_step
 from resnet_gen.graph.surroundings import PixelInput
 from resnet_gen.language.load import load, with_settings
 from resnet_gen.language.lower import lower
-from resnet_gen.onnx.writing import OnnxFile, WriterOptions
-from resnet_gen.ops.precision import Calibration, QuantizationChoice
 from resnet_gen.ops.serving import ResizeAndCrop
 from resnet_gen.problems import Refused
 from resnet_gen.speed.targets import load_target
 from tests.helpers import onnx_runs
-from tests.helpers.onnx_runs import TINY
+from tests.helpers.onnx_runs import TINY, run_named
+from tests.helpers.served import COLOURS, SIDE, eight_bits, load_served
 
-SIDE = 16
-COLOURS = ("input.channels=3", f"input.size={SIDE}", "head.classes=7")
 SERVED = "[logits, probabilities, top3, embedding, normalized_embedding, stage1]"
 NEAR = 1e-6
-
-
-def spec(*serve, more=()):
-    """The tiny network for pictures in colour, served."""
-    return load(str(TINY), (*COLOURS, *more, "serve={}", *(f"serve.{text}" for text in serve)))
 
 
 @cache
@@ -55,18 +47,12 @@ def crops():
     return np.stack(found)
 
 
-def run(model, x):
-    """Every output by its name, as the file is written."""
-    session = onnx_runs.session(model)
-    return dict(zip([o.name for o in session.get_outputs()], session.run(None, {"input": x}), strict=True))
-
-
 @cache
 def wanted():
     """What the bare network outputs for the crops as `run --image` reads them."""
     bare = load(str(TINY), (*COLOURS, "outputs=[stage1]"))
     x = np.concatenate([normalize_pixels(crop, bare.spec.input) for crop in crops()])
-    return run(model_bytes(bare, Request()), x)
+    return run_named(model_bytes(bare, Request()), x)
 
 
 def handed_over(serve):
@@ -83,7 +69,7 @@ def handed_over(serve):
 
 def agrees(model, x, key="logits"):
     """Whether a file outputs, of what it is handed, what the network does."""
-    found, own = run(model, x)[key], wanted()[key]
+    found, own = run_named(model, x)[key], wanted()[key]
     return bool(np.abs(found - own).max() <= NEAR * np.abs(own).max())
 
 
@@ -94,8 +80,8 @@ WAYS = [
 
 @pytest.mark.parametrize("serve", WAYS, ids=str)
 def test_the_outputs_are_those_of_pictures_as_they_are_read(serve):
-    model = model_bytes(spec(*serve, f"outputs={SERVED}"), Request())
-    found, own = run(model, handed_over(serve)), wanted()
+    model = model_bytes(load_served(*serve, f"outputs={SERVED}"), Request())
+    found, own = run_named(model, handed_over(serve)), wanted()
     tolerance = NEAR * np.abs(own["logits"]).max()
     assert np.abs(found["logits"] - own["logits"]).max() <= tolerance
     assert (found["logits"].argmax(1) == own["logits"].argmax(1)).all()
@@ -112,36 +98,37 @@ def test_the_outputs_are_those_of_pictures_as_they_are_read(serve):
 
 @pytest.mark.parametrize("serve", WAYS, ids=str)
 def test_what_the_network_takes_is_normalized_as_in_64_bits(serve):
-    model = onnx.load_from_string(model_bytes(spec(*serve), Request()))
+    model = onnx.load_from_string(model_bytes(load_served(*serve), Request()))
     model.graph.output.append(onnx.helper.make_tensor_value_info("serve.normalize", onnx.TensorProto.FLOAT, None))
-    found = run(model.SerializeToString(), handed_over(serve))["serve.normalize"]
-    mean, std = (np.asarray(values, np.float64) for values in spec().spec.input.normalization)
+    found = run_named(model.SerializeToString(), handed_over(serve))["serve.normalize"]
+    mean, std = (np.asarray(values, np.float64) for values in load_served().spec.input.normalization)
     exact = ((crops().astype(np.float64) / 255 - mean) / std).transpose(0, 3, 1, 2)
     assert np.abs(found - exact).max() < NEAR
 
 
 def test_onnx_itself_computes_the_same():
-    model = model_bytes(spec(f"outputs={SERVED}"), Request(opset=15))  # before it, onnx computes norms as in training
+    request = Request(opset=15)  # before it, onnx computes norms as in training
+    model = model_bytes(load_served(f"outputs={SERVED}"), request)
     checked = onnx.load_from_string(model)
     onnx.checker.check_model(checked, full_check=True)
     x = crops()[:2]
     names = [value.name for value in checked.graph.output]
     found = dict(zip(names, ReferenceEvaluator(checked).run(None, {"input": x}), strict=True))
-    for name, values in run(model, x).items():
+    for name, values in run_named(model, x).items():
         assert np.allclose(values, found[name], atol=1e-5), name
 
 
 def test_a_wrong_mean_a_swapped_order_and_another_scale_are_noticed():
-    right = model_bytes(spec(), Request())
+    right = model_bytes(load_served(), Request())
     assert agrees(right, crops())
-    wrong = [spec(more=("input.mean=[0.485, 0.456, 0.407]",)), spec("order=BGR"), spec("scale=1")]
+    wrong = [load_served(more=("input.mean=[0.485, 0.456, 0.407]",)), load_served("order=BGR"), load_served("scale=1")]
     assert [agrees(model_bytes(each, Request()), crops()) for each in wrong] == [False] * 3
     assert not agrees(right, np.ascontiguousarray(crops()[..., ::-1]))
 
 
 @pytest.mark.parametrize("precision", ["fp16", "bf16"])
 def test_in_sixteen_bits_the_inside_is_the_network_that_is_built_without(precision):
-    loaded, request = spec(), Request(precision=precision)
+    loaded, request = load_served(), Request(precision=precision)
     network = prepare(loaded, request)
     bare = prepare(load(str(TINY), COLOURS), request)
     assert network.inside == bare.graph
@@ -149,8 +136,8 @@ def test_in_sixteen_bits_the_inside_is_the_network_that_is_built_without(precisi
     assert next(n for n in network.graph.nodes if n.role != "serving").name == "input.cast"
     if precision == "fp16":  # ONNX Runtime has no convolution of bfloat16 on CPUs
         x = np.concatenate([normalize_pixels(crop, loaded.spec.input) for crop in crops()])
-        plain = b"".join(OnnxFile(bare.graph, bare.weights, WriterOptions()).chunks())
-        assert (run(model_bytes(loaded, request), crops())["logits"] == run(plain, x)["logits"]).all()
+        plain = onnx_runs.model_bytes(bare.graph, bare.weights)
+        assert (run_named(model_bytes(loaded, request), crops())["logits"] == run_named(plain, x)["logits"]).all()
 
 
 # --- any size ----------------------------------------------------------------
@@ -174,18 +161,14 @@ def resized(size, crop):
     """What the graph makes of pictures of any size, as a function of one."""
     given, made = Value("input", (3, 0, 0), "uint8"), Value("made", (3, *size), "uint8")
     node = Node("made", "made", ResizeAndCrop(size, crop), (given,), made)
-    session = onnx_runs.session(model_of(Graph("resize", given, (node,), (made,))))
+    session = onnx_runs.session(onnx_runs.model_bytes(Graph("resize", given, (node,), (made,)), None))
     return lambda pixels: session.run(None, {"input": pixels.transpose(2, 0, 1)[None]})[0][0].transpose(1, 2, 0)
-
-
-def model_of(graph):
-    return b"".join(OnnxFile(graph, None, WriterOptions()).chunks())
 
 
 @pytest.mark.parametrize(("size", "crop"), [((SIDE, SIDE), 0.875), ((12, 20), 1.0), ((SIDE, SIDE), 0.95)])
 def test_pictures_of_any_size_are_resized_and_cropped_as_pillow_does(size, crop):
     """Within two of 255 steps: each rounds between rows and columns, and Pillow begins with either by the size."""
-    taken = spec(more=(f"input.size=[{size[0]}, {size[1]}]", f"input.crop={crop}")).spec.input
+    taken = load_served(more=(f"input.size=[{size[0]}, {size[1]}]", f"input.crop={crop}")).spec.input
     resize, largest, off = resized(size, crop), 0, []
     for picture in pictures():
         found, own = resize(np.asarray(picture)), np.asarray(_resize_and_crop(picture, taken))
@@ -198,30 +181,30 @@ def test_pictures_of_any_size_are_resized_and_cropped_as_pillow_does(size, crop)
 
 def any_size(pixels):
     """The logits of a file for pictures of any size, as ONNX Runtime rewrites it."""
-    return onnx_runs.Session(model_bytes(spec("size=any"), Request()), optimized=True).run(pixels[None])[0]
+    return onnx_runs.Session(model_bytes(load_served("size=any"), Request()), optimized=True).run(pixels[None])[0]
 
 
 def test_a_file_for_any_size_classifies_as_a_picture_that_is_read():
     bare = model_bytes(load(str(TINY), COLOURS), Request())
-    taken = spec().spec.input
+    taken = load_served().spec.input
     for photo in load_sample_images().images:
         picture = Image.fromarray(photo)
-        own = run(bare, normalize_pixels(_resize_and_crop(picture, taken), taken))["logits"][0]
+        own = run_named(bare, normalize_pixels(_resize_and_crop(picture, taken), taken))["logits"][0]
         found = any_size(photo)
         assert found.argmax() == own.argmax()
         assert np.abs(found - own).max() < 0.01 * np.abs(own).max()
 
 
 def test_a_crop_that_is_off_by_one_pixel_is_noticed():
-    model = onnx.load_from_string(model_bytes(spec("size=any"), Request()))
+    model = onnx.load_from_string(model_bytes(load_served("size=any"), Request()))
     photo = np.random.default_rng(0).integers(0, 256, (1, 24, 24, 3), np.uint8)
-    own = run(model.SerializeToString(), photo)["logits"]
+    own = run_named(model.SerializeToString(), photo)["logits"]
     one = onnx.numpy_helper.from_array(np.asarray([1], np.int64), "one")
     (place,) = [i for i, node in enumerate(model.graph.node) if node.name == "serve.resize.first"]
     model.graph.node[place].output[0] = "right"
     model.graph.node.insert(place + 1, onnx.helper.make_node("Sub", ["right", "one"], ["serve.resize.first"]))
     model.graph.initializer.append(one)
-    moved = run(model.SerializeToString(), photo)["logits"]
+    moved = run_named(model.SerializeToString(), photo)["logits"]
     assert np.abs(moved - own).max() > 0.01 * np.abs(own).max()
 
 
@@ -233,7 +216,7 @@ WHOLE = [(0.0, 1.0), (128 / 255, 64 / 255), (0.4, 0.25)]
 @pytest.mark.parametrize(("mean", "std"), WHOLE)
 def test_pixels_are_their_own_eight_bits_where_the_mean_is_a_whole_one(mean, std):
     scale, zero = pixel_step(PixelInput(mean=(mean,) * 3, std=(std,) * 3))
-    taken = spec(more=(f"input.mean=[{mean}, {mean}, {mean}]", f"input.std=[{std}, {std}, {std}]")).spec.input
+    taken = load_served(more=(f"input.mean=[{mean}, {mean}, {mean}]", f"input.std=[{std}, {std}, {std}]")).spec.input
     every = np.arange(256, dtype=np.uint8).reshape(SIDE, SIDE, 1).repeat(3, axis=2)
     values = normalize_pixels(every, taken)[0].transpose(1, 2, 0)
     assert (np.rint(values / np.float32(scale)) + zero == every).all()
@@ -246,30 +229,22 @@ def test_elsewhere_they_are_not(mean, std):
     assert pixel_step(PixelInput(mean=mean, std=std)) is None
 
 
-def eight_bits(placement="cpu", compute="float32"):
-    return Request(precision="int8", quantizing=QuantizationChoice("int8", placement, compute, Calibration("random")))
-
-
 @pytest.mark.parametrize("serve", [(), ("layout=NCHW",), ("order=BGR",), ("size=any",)])
 @pytest.mark.parametrize(("mean", "std"), [WHOLE[0], pytest.param(*WHOLE[1], marks=pytest.mark.long)])
 def test_an_int8_file_reads_the_bytes_and_computes_what_it_does_by_way_of_floats(mean, std, serve):
     more = ("input.crop=1", f"input.mean=[{mean}, {mean}, {mean}]", f"input.std=[{std}, {std}, {std}]")
-    loaded = spec(*serve, more=more)
+    loaded = load_served(*serve, more=more)
     network = prepare(loaded, eight_bits())
-    model = model_of_network(network.graph, network.weights)
+    model = onnx_runs.model_bytes(network.graph, network.weights)
     names = {node.name: node.op_type for node in onnx.load_from_string(model).graph.node}
     assert "serve.normalize" not in names
     assert names.get("input.quantize") is None
     assert names["input.dequantize"] == "DequantizeLinear"
     x = np.concatenate([normalize_pixels(crop, loaded.spec.input) for crop in crops()])
-    inside = model_of_network(network.inside, network.weights)
+    inside = onnx_runs.model_bytes(network.inside, network.weights)
     for optimized in (False, True):
         own = onnx_runs.Session(inside, optimized=optimized).run(x)
         assert (onnx_runs.Session(model, optimized=optimized).run(handed_over(serve)) == own).all()
-
-
-def model_of_network(graph, weights):
-    return b"".join(OnnxFile(graph, weights, WriterOptions()).chunks())
 
 
 PLAIN = ("input.mean=[0,0,0]", "input.std=[1,1,1]")
@@ -291,14 +266,13 @@ PLAIN = ("input.mean=[0,0,0]", "input.std=[1,1,1]")
     ],
 )
 def test_the_manifest_says_whether_the_first_layer_reads_bytes_and_why_not(more, request_, reason):
-    network = prepare(with_settings(spec(), more), request_)
+    network = prepare(with_settings(load_served(), more), request_)
     entry = describe_serving(network)["first_layer"]
     assert entry == {"reads_bytes": reason is None, "reason": reason}
-    read = run(
-        model_of_network(network.graph, network.weights), handed_over(more[0].removeprefix("serve.") if more else "")
-    )
-    x = np.concatenate([normalize_pixels(crop, with_settings(spec(), more).spec.input) for crop in crops()])
-    inside = run(model_of_network(network.inside, network.weights), x)
+    pixels = handed_over(more[0].removeprefix("serve.") if more else "")
+    read = run_named(onnx_runs.model_bytes(network.graph, network.weights), pixels)
+    x = np.concatenate([normalize_pixels(crop, with_settings(load_served(), more).spec.input) for crop in crops()])
+    inside = run_named(onnx_runs.model_bytes(network.inside, network.weights), x)
     assert np.allclose(read["logits"], inside["logits"], atol=1e-5)
 
 
@@ -306,7 +280,7 @@ def test_the_manifest_says_whether_the_first_layer_reads_bytes_and_why_not(more,
 
 
 def test_the_counts_are_the_networks_and_what_was_put_around_is_told_apart():
-    loaded = spec(f"outputs={SERVED}")
+    loaded = load_served(f"outputs={SERVED}")
     network = prepare(loaded, Request())
     assert network.counts == count(lower(load(str(TINY), COLOURS))) == count(lower(loaded))
     assert count(network.graph).macs == network.counts.macs
@@ -317,7 +291,7 @@ def test_the_counts_are_the_networks_and_what_was_put_around_is_told_apart():
 
 def test_metadata_say_what_is_put_around_and_which_labels_classes_have():
     labels = [f"class {number}" for number in range(7)]
-    loaded = spec("order=BGR", "outputs=[top2]", f"labels={json.dumps(labels)}")
+    loaded = load_served("order=BGR", "outputs=[top2]", f"labels={json.dumps(labels)}")
     model = onnx.load_from_string(model_bytes(loaded, Request()))
     said = {entry.key: entry.value for entry in model.metadata_props}
     around, own = json.loads(said["resnet_gen.serve"]), json.loads(said["resnet_gen.spec"])
@@ -328,7 +302,7 @@ def test_metadata_say_what_is_put_around_and_which_labels_classes_have():
 
 
 def test_outputs_that_need_no_scores_leave_the_layer_of_scores_out():
-    network = prepare(spec("outputs=[embedding]"), Request())
+    network = prepare(load_served("outputs=[embedding]"), Request())
     assert [value.name for value in network.graph.outputs] == ["embedding"]
     assert "fc.weight" not in network.graph.used()
     assert len(network.graph.used()) == len(network.inside.used()) - 2
@@ -337,7 +311,7 @@ def test_outputs_that_need_no_scores_leave_the_layer_of_scores_out():
 @pytest.mark.parametrize("name", ["embedding", "normalized_embedding"])
 def test_a_network_without_a_head_has_its_last_map_pooled(name):
     loaded = load(str(TINY), (*COLOURS, "head=none", f"serve.outputs=[features, {name}]"))
-    found = run(model_bytes(loaded, Request()), crops())
+    found = run_named(model_bytes(loaded, Request()), crops())
     pooled = found["features"].mean((2, 3))
     if name != "embedding":
         pooled /= np.linalg.norm(pooled, axis=1, keepdims=True)
@@ -345,8 +319,8 @@ def test_a_network_without_a_head_has_its_last_map_pooled(name):
 
 
 def test_a_head_that_outputs_probabilities_has_logits_before_them():
-    loaded = spec("outputs=[logits, probabilities, top2]", more=("head.softmax=true",))
-    found = run(model_bytes(loaded, Request()), crops())
+    loaded = load_served("outputs=[logits, probabilities, top2]", more=("head.softmax=true",))
+    found = run_named(model_bytes(loaded, Request()), crops())
     assert np.allclose(found["logits"], wanted()["logits"], atol=1e-5)
     assert np.allclose(found["probabilities"], softmax(found["logits"], axis=1), atol=1e-6)
     assert (found["top2_indices"][:, 0] == found["logits"].argmax(1)).all()
@@ -360,15 +334,15 @@ def refusal(loaded, **wishes):
 
 def test_what_a_runtime_cannot_do_is_refused_with_the_reason():
     jetson, gpu = load_target("jetson-nano"), load_target("rtx-4090")
-    assert refusal(spec("size=any"), device=gpu).startswith("serve.size: TensorRT smooths nothing")
-    assert refusal(spec(), device=jetson) == "serve.type: TensorRT 8.2.1 takes no bytes"
-    assert refusal(spec(), precision="fp16", typed_io=True) == "--io typed means nothing where pixels are served"
-    assert model_bytes(spec("type=float32"), resolve_request(BuildWishes(device=jetson)))
+    assert refusal(load_served("size=any"), device=gpu).startswith("serve.size: TensorRT smooths nothing")
+    assert refusal(load_served(), device=jetson) == "serve.type: TensorRT 8.2.1 takes no bytes"
+    assert refusal(load_served(), precision="fp16", typed_io=True) == "--io typed means nothing where pixels are served"
+    assert model_bytes(load_served("type=float32"), resolve_request(BuildWishes(device=jetson)))
 
 
 def test_tensorrt_rtx_builds_what_is_put_around(tmp_path):
     pytest.importorskip("tensorrt_rtx", reason="tensorrt-rtx has no wheel for this system", exc_type=ImportError)
-    loaded = spec("order=BGR", f"outputs={SERVED}")
+    loaded = load_served("order=BGR", f"outputs={SERVED}")
     request = Request("tensorrt-rtx", "fp16", (89,), batch=BuildBatch(fixed=1))
     files = build(loaded, request, tmp_path, aside=False)
     assert [path.suffix for path in files] == [".onnx", ".engine", ".json"]
@@ -376,7 +350,7 @@ def test_tensorrt_rtx_builds_what_is_put_around(tmp_path):
 
 def test_a_fixed_batch_is_that_of_every_tensor():
     request = Request(batch=BuildBatch(fixed=2))
-    model = onnx.load_from_string(model_bytes(spec(f"outputs={SERVED}"), request))
+    model = onnx.load_from_string(model_bytes(load_served(f"outputs={SERVED}"), request))
     for value in (*model.graph.input, *model.graph.output):
         assert value.type.tensor_type.shape.dim[0].dim_value == 2
 

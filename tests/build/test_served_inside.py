@@ -2,30 +2,40 @@
 
 import json
 import re
+import shutil
 
 import numpy as np
 import onnxruntime
 import pytest
 from sklearn.datasets import load_digits
 
-from tests.helpers.against_files import DIGITS
+from tests.helpers.against_files import DIGITS, build
 from tests.helpers.onnx_runs import TINY
+from tests.helpers.served import SET_COLOURS
 
-COLOURS = ("--set", "input.channels=3", "--set", "input.size=16", "--set", "head.classes=7")
 SERVED = "[stage1, embedding, normalized_embedding, logits, probabilities, top2]"
 
 
-@pytest.fixture
-def here(tmp_path, monkeypatch, cli):
-    """The tiny network: alone, and served in two ways, one of them with labels."""
-    monkeypatch.chdir(tmp_path)
-    (tmp_path / "served.yaml").write_text(
+@pytest.fixture(scope="module")
+def files(tmp_path_factory):
+    """The tiny network: alone, and served in two ways."""
+    folder = tmp_path_factory.mktemp("files")
+    spec = folder / "served.yaml"
+    spec.write_text(
         f"name: served\nextends: {TINY}\ninput: {{channels: 3, size: 16}}\nhead: {{kind: linear, classes: 7}}\n"
         f"serve: {{outputs: {SERVED}, order: BGR}}\n"
     )
-    assert cli("build", TINY, *COLOURS, "-o", "plain")[0] == 0
-    assert cli("build", "served.yaml", "-o", "out")[0] == 0
-    assert cli("build", "served.yaml", "--any-size", "--set", "serve.outputs=[logits]", "-o", "any")[0] == 0
+    build(str(TINY), folder / "plain", *SET_COLOURS)
+    build(str(spec), folder / "out")
+    build(str(spec), folder / "any", "--any-size", "--set", "serve.outputs=[logits]")
+    return folder
+
+
+@pytest.fixture
+def here(files, tmp_path, monkeypatch):
+    """The current folder, with those files."""
+    shutil.copytree(files, tmp_path, dirs_exist_ok=True)
+    monkeypatch.chdir(tmp_path)
     return tmp_path
 
 
@@ -56,7 +66,7 @@ def test_a_spec_that_serves_something_else_is_noticed_and_one_that_serves_nothin
     code, out, _ = cli("verify", "served.yaml", *settings, "--against", "out/served.onnx")
     assert code == 1
     assert out.count("[against-surroundings]") == 2
-    code, out, _ = cli("verify", TINY, *COLOURS, "--against", "out/served.onnx")
+    code, out, _ = cli("verify", TINY, *SET_COLOURS, "--against", "out/served.onnx")
     assert code == 0
     assert "takes uint8 NHWC BGR" in out
     code, out, _ = cli("verify", "served.yaml", "--against", "plain/tiny.onnx")
@@ -102,13 +112,18 @@ def digits(tmp_path_factory):
     return path
 
 
+@pytest.fixture(scope="module")
+def plain(tmp_path_factory):
+    """The network that was trained on them, alone."""
+    return build("resnet8-digits", tmp_path_factory.mktemp("plain"), "--weights", DIGITS)
+
+
 @pytest.mark.parametrize("words", ["logits", "normalized_embedding,probabilities,top1", "logits --any-size"])
-def test_accuracy_is_that_of_the_network_alone(cli, tmp_path, monkeypatch, digits, words):
+def test_accuracy_is_that_of_the_network_alone(cli, tmp_path, monkeypatch, digits, plain, words):
     monkeypatch.chdir(tmp_path)
-    assert cli("build", "resnet8-digits", "--weights", DIGITS, "-o", "plain")[0] == 0
     options = ("--serve-outputs", *words.split(" "))
     assert cli("build", "resnet8-digits", "--weights", DIGITS, *options, "-o", "out")[0] == 0
-    evaluate = ("evaluate", "plain/resnet8-digits.onnx", "--data", digits, "--format", "json")
+    evaluate = ("evaluate", plain, "--data", digits, "--format", "json")
     code, out, _ = cli(*evaluate, "--against", "out/resnet8-digits.onnx")
     assert code == 0
     correct = [model["top1"]["right"] for model in json.loads(out)["models"]]

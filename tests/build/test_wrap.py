@@ -4,7 +4,6 @@ import json
 
 import numpy as np
 import onnx
-import onnxruntime
 import pytest
 from onnx import TensorProto, helper
 from PIL import Image
@@ -17,7 +16,8 @@ from resnet_gen.onnx.reading.surroundings.file import read_surroundings
 from resnet_gen.onnx.wrapping import editor
 from resnet_gen.problems import Refused
 from resnet_gen.system.digest import digest_file
-from tests.helpers.surroundings import SPEC, VECTOR, small_model
+from tests.helpers.onnx_runs import run_named
+from tests.helpers.surroundings import SPEC, VECTOR, small_file
 
 pytest.importorskip("onnx_graphsurgeon")
 PIXELS = ("--input-type", "uint8", "--layout", "NHWC", "--mean", "0.485,0.456,0.406", "--std", "0.229,0.224,0.225")
@@ -29,14 +29,12 @@ def model(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     (tmp_path / "small.yaml").write_text(SPEC)
     path = tmp_path / "small.onnx"
-    path.write_bytes(small_model().SerializeToString())
+    path.write_bytes(small_file())
     return path
 
 
 def outputs(path, x):
-    session = onnxruntime.InferenceSession(str(path), providers=["CPUExecutionProvider"])
-    names = [output.name for output in session.get_outputs()]
-    return dict(zip(names, session.run(None, {session.get_inputs()[0].name: x}), strict=True))
+    return run_named(path, x, optimized=True)
 
 
 def pixels(many=2, size=8):
@@ -173,7 +171,7 @@ def test_it_is_cut_at_both_ends(model, cli):
     assert cli("wrap", model, "-o", "t.onnx", "--cut-input", "stem.act")[0] == 0
     found = onnx.load("t.onnx")
     assert [value.name for value in found.graph.input] == ["stem.act"]
-    assert len(found.graph.node) == len(small_model().graph.node) - 3
+    assert len(found.graph.node) == len(onnx.load(model).graph.node) - 3
 
 
 def test_ends_are_renamed(model, cli):
@@ -192,7 +190,7 @@ def test_a_batch_is_fixed_and_opened_again(model, cli):
 
 def reshaping(path, dims):
     """The small network with a Reshape that states the batch."""
-    found = small_model()
+    found = onnx.load_from_string(small_file())
     (flatten,) = [node for node in found.graph.node if node.op_type == "Flatten"]
     flatten.op_type = "Reshape"
     del flatten.attribute[:]

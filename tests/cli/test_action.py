@@ -6,10 +6,9 @@ import subprocess
 import sys
 from pathlib import Path
 
-import numpy as np
 import pytest
 
-from tests.accuracy.digits import split
+from tests.accuracy.digits import write_test_part
 from tests.accuracy.measured import WEIGHTS
 from tests.helpers.action_runner import ACTION, ROOT, runner_in
 
@@ -177,8 +176,7 @@ def test_what_it_cannot_build_fails_the_job(runner):
 @pytest.mark.long
 def test_budgets_of_accuracy_are_held_where_that_is_asked_for(runner):
     shutil.copy(WEIGHTS, runner.project / "w.safetensors")
-    test = split()[1]
-    np.savez(runner.project / "digits.npz", images=test.images, labels=test.labels)
+    write_test_part(runner.project / "digits.npz")
     budget = "budgets: {accuracy: {data: ../digits.npz, weights: ../w.safetensors, min: MIN}}\n"
     text = f"name: mine\nextends: resnet8-digits\n{budget}"
     base = runner.commit("nets/mine.yaml", text.replace("MIN", "0.9"))

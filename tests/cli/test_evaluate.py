@@ -20,7 +20,7 @@ from resnet_gen.engine.evaluation.tally import Tally
 from resnet_gen.engine.image import read_image
 from resnet_gen.language.spec import Input
 from resnet_gen.problems import Refused
-from tests.accuracy.digits import SPEC, every_third, raw, split
+from tests.accuracy.digits import SPEC, every_third, raw, split, write_test_part
 from tests.accuracy.measured import VARIANTS, WEIGHTS, emitted, scores
 from tests.accuracy.test_accuracy import CORRECT
 from tests.helpers.onnx_runs import TINY
@@ -38,8 +38,7 @@ def data(tmp_path_factory):
         Image.fromarray(np.rint(pixels[at] * (255 / 16)).astype(np.uint8)).save(path)
         rows.append(f"{path.relative_to(folder).as_posix()},{labels[at]}")
     (folder / "val.csv").write_text("\n".join(rows))
-    test = split()[1]
-    np.savez(folder / "val.npz", images=test.images, labels=test.labels)
+    write_test_part(folder / "val.npz")
     return folder
 
 

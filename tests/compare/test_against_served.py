@@ -16,16 +16,13 @@ from resnet_gen.compare.difference.sides import load_side, make_side
 from resnet_gen.compare.surroundings import compare_surroundings
 from resnet_gen.graph.counts import count
 from resnet_gen.graph.surrounding_terms import simplify_surroundings
-from resnet_gen.language.load import load
 from resnet_gen.language.lower import lower
 from resnet_gen.onnx.metadata_keys import SERVE_KEY
 from resnet_gen.onnx.reading import read
 from resnet_gen.onnx.reading.surroundings.file import read_surroundings
-from resnet_gen.ops.precision import Calibration, QuantizationChoice
 from resnet_gen.verify.subject import Subject
-from tests.helpers.onnx_runs import TINY
+from tests.helpers.served import eight_bits, load_served
 
-COLOURS = ("input.channels=3", "input.size=16", "head.classes=7", "input.crop=0.875")
 TYPES, LAYOUTS, ORDERS, SIZES = ("uint8", "float32"), ("NHWC", "NCHW"), ("RGB", "BGR"), ("fixed", "any")
 OUTPUTS = (
     "[]",
@@ -41,11 +38,6 @@ OUTPUTS = (
 EVERY = tuple(itertools.product(TYPES, LAYOUTS, ORDERS, SIZES, OUTPUTS))
 
 
-def eight_bits(placement):
-    choice = QuantizationChoice("int8", placement, "float32", Calibration("random"))
-    return Request(precision="int8", quantizing=choice)
-
-
 REQUESTS = {
     "fp32": Request(),
     "folded": Request(fold=True),
@@ -55,10 +47,6 @@ REQUESTS = {
 }
 BYTES = ("input.mean=[0, 0, 0]", "input.std=[1, 1, 1]")
 """With these, pixels are their own eight bits."""
-
-
-def served(*serve, more=()):
-    return load(str(TINY), (*COLOURS, *more, "serve={}", *(f"serve.{text}" for text in serve)))
 
 
 def subject_of(loaded):
@@ -80,15 +68,15 @@ def without_sources(around):
 def check_file(loaded, request, path):
     write_model(loaded, request, path)
     said = {entry.key: entry.value for entry in onnx.load(path, load_external_data=False).metadata_props}
-    stated = read_statement(said[SERVE_KEY])
-    assert without_sources(read_surroundings(path)) == without_sources(stated)
-    assert without_sources(read(path).surroundings) == without_sources(stated)
+    stated = without_sources(read_statement(said[SERVE_KEY]))
+    assert without_sources(read_surroundings(path)) == stated
+    assert without_sources(read(path).surroundings) == stated
     assert compare(loaded, path) == []
 
 
 def check(tmp_path, request, dtype, layout, order, size, outputs, more=()):
     settings = (f"type={dtype}", f"layout={layout}", f"order={order}", f"size={size}", f"outputs={outputs}")
-    check_file(served(*settings, more=more), REQUESTS[request], tmp_path / "m.onnx")
+    check_file(load_served(*settings, more=more), REQUESTS[request], tmp_path / "m.onnx")
 
 
 @pytest.mark.parametrize("case", EVERY[::17], ids="-".join)
@@ -128,10 +116,18 @@ SPEC_LINES = ("order=RGB", "size=any", "outputs=[probabilities, top2, normalized
 
 @pytest.fixture(scope="module")
 def built(tmp_path_factory):
-    """A file, and its spec as a file of its own."""
+    """A file of those lines."""
     folder = tmp_path_factory.mktemp("served")
-    write_model(served(*SPEC_LINES), Request(), folder / "m.onnx")
+    write_model(load_served(*SPEC_LINES), Request(), folder / "m.onnx")
     return onnx.load(folder / "m.onnx")
+
+
+@pytest.fixture
+def model(built):
+    """A copy to be changed."""
+    copy = onnx.ModelProto()
+    copy.CopyFrom(built)
+    return copy
 
 
 def change(model, name, values):
@@ -143,16 +139,6 @@ def change(model, name, values):
 
 def find(model, name):
     return next(node for node in model.graph.node if node.name == name)
-
-
-def bypass(model, name):
-    """The model with a node left out, whose readers read what it read."""
-    node = find(model, name)
-    for other in model.graph.node:
-        for place, read_ in enumerate(other.input):
-            if read_ == node.output[0]:
-                other.input[place] = node.input[0]
-    model.graph.node.remove(node)
 
 
 def reverse_colours(model):
@@ -200,14 +186,12 @@ CHANGES = {
 
 
 @pytest.mark.parametrize("name", CHANGES)
-def test_a_file_with_something_else_around_it_is_a_finding_at_its_line(name, built, tmp_path):
+def test_a_file_with_something_else_around_it_is_a_finding_at_its_line(name, model, tmp_path):
     make, loc = CHANGES[name]
-    model = onnx.ModelProto()
-    model.CopyFrom(built)
     make(model)
     path = tmp_path / "changed.onnx"
     onnx.save(model, path)
-    found = compare_model(path, read_model(path), None, subject_of(served(*SPEC_LINES)))
+    found = compare_model(path, read_model(path), None, subject_of(load_served(*SPEC_LINES)))
     assert [where for where, _ in found.surroundings] == [loc]
     assert not found.layers
     assert not found.shapes
@@ -225,9 +209,7 @@ UNKNOWN = {
 
 
 @pytest.mark.parametrize("name", UNKNOWN)
-def test_steps_that_are_not_known_are_not_taken_for_others(name, built, tmp_path):
-    model = onnx.ModelProto()
-    model.CopyFrom(built)
+def test_steps_that_are_not_known_are_not_taken_for_others(name, model, tmp_path):
     UNKNOWN[name](model)
     path = tmp_path / "changed.onnx"
     onnx.save(model, path)
@@ -239,21 +221,21 @@ def test_steps_that_are_not_known_are_not_taken_for_others(name, built, tmp_path
 def test_a_network_that_ends_in_a_softmax_is_known_without_it(tmp_path):
     more = ("head.softmax=true",)
     for outputs in ("[probabilities, top2]", "[logits, top2]", "[top2]"):
-        check_file(served(f"outputs={outputs}", more=more), Request(), tmp_path / "m.onnx")
+        check_file(load_served(f"outputs={outputs}", more=more), Request(), tmp_path / "m.onnx")
 
 
 TWO_STAGES = ("stages.depths=[1, 1]", "stages.widths=[4, 4]", "stages.strides=[1, 1]")
 
 
 def test_another_stage_of_the_same_shape_is_noticed(tmp_path):
-    write_model(served("outputs=[stage1, top2]", more=TWO_STAGES), Request(), tmp_path / "m.onnx")
-    assert compare(served("outputs=[stage1, top2]", more=TWO_STAGES), tmp_path / "m.onnx") == []
-    assert compare(served("outputs=[stage2, top2]", more=TWO_STAGES), tmp_path / "m.onnx") != []
+    write_model(load_served("outputs=[stage1, top2]", more=TWO_STAGES), Request(), tmp_path / "m.onnx")
+    assert compare(load_served("outputs=[stage1, top2]", more=TWO_STAGES), tmp_path / "m.onnx") == []
+    assert compare(load_served("outputs=[stage2, top2]", more=TWO_STAGES), tmp_path / "m.onnx") != []
 
 
 def test_outputs_in_another_order_are_noticed(tmp_path):
-    write_model(served("outputs=[top2, embedding]"), Request(), tmp_path / "m.onnx")
-    ((loc, words),) = compare(served("outputs=[embedding, top2]"), tmp_path / "m.onnx")
+    write_model(load_served("outputs=[top2, embedding]"), Request(), tmp_path / "m.onnx")
+    ((loc, words),) = compare(load_served("outputs=[embedding, top2]"), tmp_path / "m.onnx")
     assert loc == ("serve", "outputs")
     assert "outputs the best 2 classes, the embedding, where the spec has the embedding, the best 2 classes" in words
 
@@ -262,7 +244,7 @@ NAMES = ("a", "b", "c", "d", "e", "f", "g")
 
 
 def with_labels(*names):
-    return served("outputs=[top1]", *([f"labels=[{', '.join(names)}]"] if names else []))
+    return load_served("outputs=[top1]", *([f"labels=[{', '.join(names)}]"] if names else []))
 
 
 def test_labels_in_another_order_are_found(tmp_path):

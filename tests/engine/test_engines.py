@@ -428,8 +428,8 @@ def test_signals_are_left_alone_outside_the_main_thread():
 def fake(monkeypatch):
     """`import tensorrt` finds the stand-in."""
     monkeypatch.setitem(sys.modules, "tensorrt", fake_tensorrt)
-    monkeypatch.setattr(fake_tensorrt.MODE, "flags", [])
-    monkeypatch.setattr(fake_tensorrt.MODE, "profiles", [])
+    for name in ("flags", "profiles", "configs"):
+        monkeypatch.setattr(fake_tensorrt.MODE, name, [])
     return fake_tensorrt
 
 

@@ -287,7 +287,7 @@ WRONG = {
     "an empty folder": (of_folder(), "no class folders in it"),
     "a folder of pictures": (of_folder("1.png", "2.png"), "2 pictures in no class folder, '1.png' first"),
     "a loose picture": (of_folder("1.png", "cat/2.png"), "1 picture in no class folder, '1.png' first"),
-    "no pictures": (lambda f: of_folder("a/.1.png")(f), "no pictures in its class folders"),
+    "no pictures": (of_folder("a/.1.png"), "no pictures in its class folders"),
     "an empty table": (of_bytes("t.csv", b""), "empty"),
     "a header alone": (of_bytes("t.csv", b"file,label\n"), "it lists no images"),
     "one column": (of_table(["a.png"]), "its first line has 1 cell and names no columns"),

@@ -2,10 +2,8 @@
 
 import json
 import os
-import sys
 
 import numpy as np
-import onnxruntime
 import pytest
 
 from resnet_gen import __version__, build, build_project
@@ -21,32 +19,20 @@ from resnet_gen.language.engine_settings import EngineSettings
 from resnet_gen.language.load import load, load_text
 from resnet_gen.language.lower import lower, with_input_size
 from resnet_gen.language.source import read_text
-from resnet_gen.onnx.writing import OnnxFile, WriterOptions
+from resnet_gen.onnx.writing import WriterOptions
 from resnet_gen.problems import Document, Refused
 from resnet_gen.speed.targets import load_target
 from resnet_gen.weights.initialization import SeededWeights
-from tests.fixtures import fake_tensorrt
-from tests.helpers.onnx_runs import TINY
+from tests.engine.test_engines import fake, rtx
+from tests.helpers.onnx_runs import TINY, model_bytes, session
 
+__all__ = ["fake", "rtx"]
 EACH = {
     "timing_cache": "t.cache", "optimization_level": 5, "workspace": 512, "profiles": [[1, 1, 1], [2, 4, 8]],
     "hardware_compatibility": "ampere+", "version_compatible": True, "strip_weights": True, "refit": True,
     "dla_core": 0, "gpu_fallback": False, "sparsity": True, "extra_flags": ["--maxAuxStreams=0"],
 }  # fmt: skip
 """A value of each option."""
-
-
-@pytest.fixture
-def rtx():
-    return pytest.importorskip("tensorrt_rtx", reason="tensorrt-rtx has no wheel for this system", exc_type=ImportError)
-
-
-@pytest.fixture
-def fake(monkeypatch):
-    monkeypatch.setitem(sys.modules, "tensorrt", fake_tensorrt)
-    for name in ("flags", "profiles", "configs"):
-        monkeypatch.setattr(fake_tensorrt.MODE, name, [])
-    return fake_tensorrt.MODE
 
 
 def engine(folder, target="tensorrt", spec=TINY, **more):
@@ -124,27 +110,27 @@ def test_what_we_say_changes_nothing_in_tensorrt_rtx_changes_nothing(rtx, tmp_pa
 
 
 def test_every_option_reaches_the_builder(fake, tmp_path, monkeypatch):
-    monkeypatch.setattr(fake, "dla_cores", 2)
-    flags = fake_tensorrt.BuilderFlag
+    monkeypatch.setattr(fake.MODE, "dla_cores", 2)
+    flags = fake.BuilderFlag
     engine(tmp_path / "a", engine={"optimization_level": 5, "workspace": 3, "hardware_compatibility": "ampere+"})
-    config = fake.configs[-1]
-    assert (config.builder_optimization_level, config.pools) == (5, {fake_tensorrt.MemoryPoolType.WORKSPACE: 3 << 20})
-    assert config.hardware_compatibility_level is fake_tensorrt.HardwareCompatibilityLevel.AMPERE_PLUS
+    config = fake.MODE.configs[-1]
+    assert (config.builder_optimization_level, config.pools) == (5, {fake.MemoryPoolType.WORKSPACE: 3 << 20})
+    assert config.hardware_compatibility_level is fake.HardwareCompatibilityLevel.AMPERE_PLUS
     assert config.flags == set()
     for key, flag in (
         ("version_compatible", flags.VERSION_COMPATIBLE), ("strip_weights", flags.STRIP_PLAN), ("refit", flags.REFIT),
         ("sparsity", flags.SPARSE_WEIGHTS),
     ):  # fmt: skip
         found = engine(tmp_path / key, engine={key: True})
-        assert fake.configs[-1].flags == {flag}
+        assert fake.MODE.configs[-1].flags == {flag}
         assert found["options"] == {key: {"value": True, "from": "option"}}
         engine(tmp_path / key, engine={key: False})
-        assert fake.configs[-1].flags == set()
+        assert fake.MODE.configs[-1].flags == set()
     for fallback, wanted in ((None, {flags.GPU_FALLBACK}), (False, set())):
         settings = {"dla_core": 1} | ({} if fallback is None else {"gpu_fallback": fallback})
         engine(tmp_path / f"dla{fallback}", engine=settings, precision="fp16", batch=1)
-        config = fake.configs[-1]
-        assert (config.DLA_core, config.default_device_type) == (1, fake_tensorrt.DeviceType.DLA)
+        config = fake.MODE.configs[-1]
+        assert (config.DLA_core, config.default_device_type) == (1, fake.DeviceType.DLA)
         assert config.flags == wanted
 
 
@@ -187,7 +173,7 @@ def test_a_check_of_a_project_renews_no_timing_cache(fake, tmp_path, monkeypatch
 
 
 def test_a_timing_cache_that_tensorrt_does_not_take_stops_the_build_and_stays(fake, tmp_path, monkeypatch):
-    monkeypatch.setattr(fake, "takes_cache", False)
+    monkeypatch.setattr(fake.MODE, "takes_cache", False)
     cache = tmp_path / "my.cache"
     cache.write_bytes(b"of another version")
     with pytest.raises(Refused, match="does not take this timing cache"):
@@ -203,7 +189,7 @@ def test_a_timing_cache_that_tensorrt_does_not_take_stops_the_build_and_stays(fa
 def test_a_build_that_fails_leaves_the_timing_cache_as_it_was(fake, tmp_path, monkeypatch):
     cache = tmp_path / "my.cache"
     engine(tmp_path / "out", engine={"timing_cache": str(cache)})
-    monkeypatch.setattr(fake, "builds", False)
+    monkeypatch.setattr(fake.MODE, "builds", False)
     with pytest.raises(Refused):
         engine(tmp_path / "out", engine={"timing_cache": str(cache)})
     assert cache.read_bytes() == b"measured;"
@@ -218,8 +204,8 @@ def test_a_check_renews_no_timing_cache(fake, tmp_path, cli):
 
 
 def test_options_that_a_version_has_not_are_refused_with_its_number(fake, tmp_path, monkeypatch):
-    monkeypatch.setattr(fake_tensorrt, "__version__", "8.5.3")
-    monkeypatch.setattr(fake_tensorrt.NetworkDefinitionCreationFlag, "STRONGLY_TYPED", 1, raising=False)
+    monkeypatch.setattr(fake, "__version__", "8.5.3")
+    monkeypatch.setattr(fake.NetworkDefinitionCreationFlag, "STRONGLY_TYPED", 1, raising=False)
     with pytest.raises(Refused, match=r"TensorRT has it since 8\.6, and this is 8\.5\.3"):
         engine(tmp_path, engine={"optimization_level": 1})
     assert load_backend(BACKENDS["tensorrt"]).__version__ == "8.5.3"
@@ -387,9 +373,8 @@ def test_the_command_line_says_them_in_its_own_words(cli, tmp_path):
 
 def outputs(loaded, x, open_values=frozenset()):
     graph = lower(loaded)
-    file = OnnxFile(graph, SeededWeights(graph, 0), WriterOptions(open_values=open_values))
-    session = onnxruntime.InferenceSession(b"".join(file.chunks()), providers=["CPUExecutionProvider"])
-    return session.run(None, {"input": x})
+    model = model_bytes(graph, SeededWeights(graph, 0), WriterOptions(open_values=open_values))
+    return session(model, optimized=True).run(None, {"input": x})
 
 
 @pytest.mark.parametrize(
@@ -448,7 +433,7 @@ def test_shapes_in_trtexec_s_words_are_profiles(fake, cli, tmp_path):
     words = [word for step in steps for pair in zip(("--min-shapes", "--opt-shapes", "--max-shapes"), step, strict=True)
              for word in pair]  # fmt: skip
     assert cli("build", TINY, "--target", "tensorrt", "-o", tmp_path, *words)[0] == 0
-    assert fake.profiles[-1] == [
+    assert fake.MODE.profiles[-1] == [
         {"input": ((1, 1, 8, 8), (2, 1, 8, 8), (4, 1, 16, 8))}, {"input": ((1, 1, 8, 8),) * 3},
     ]  # fmt: skip
 

@@ -303,12 +303,13 @@ def program(request, tmp_path_factory):
     """The program as its own CMakeLists.txt builds it where that is installed, on the stand-in for both libraries."""
     flags = ["-DWITH_TENSORRT_RTX"] if request.param == "tensorrt-rtx" else []
 
-    def build():
-        source, to = written(tmp_path_factory.mktemp("program"), settings=SMALL)
-        stub = f"-isystem{HERE / 'stub'}"
-        return compiled(source, ["fake_tensorrt"], PROGRAM, stub, *flags, output="classify"), to
+    return once(request.param, lambda: on_the_stand_in(tmp_path_factory.mktemp("program"), SMALL, *flags))
 
-    return once(request.param, build)
+
+def on_the_stand_in(folder, settings, *flags):
+    """The program of these settings with the stand-in for TensorRT, and its input."""
+    source, to = written(folder, settings=settings)
+    return compiled(source, ["fake_tensorrt"], PROGRAM, f"-isystem{HERE / 'stub'}", *flags, output="classify"), to
 
 
 @pytest.fixture
@@ -675,11 +676,10 @@ SERVED = {
 def test_pixels_are_handed_over_as_a_served_engine_takes_them(way, files):
     setting, tensor, arranged = SERVED[way]
     labels = [f'name "{i}"' for i in range(10)]
-    source, to = written(files, settings=(*SMALL, setting, f"serve.labels={json.dumps(labels)}"))
-    stub = f"-isystem{HERE / 'stub'}"
-    binary = compiled(source, ["fake_tensorrt"], PROGRAM, stub, "-DWITH_TENSORRT_RTX", output="classify")
+    settings = (*SMALL, setting, f"serve.labels={json.dumps(labels)}")
+    served = _, to = on_the_stand_in(files, settings, "-DWITH_TENSORRT_RTX")
     (files / "net.engine").write_text(f"fake engine\ninput input {tensor} 1 2\noutput logits float 2 -1 10\n")
-    code, out, err = classify((binary, to), files / "net.engine", files / "0.png", files / "1.png", files / "2.png")
+    code, out, err = classify(served, files / "net.engine", files / "0.png", files / "1.png", files / "2.png")
     assert (code, err) == (0, "")
     lines = out.splitlines()
     for place, name in enumerate(("0.png", "1.png", "2.png")):
@@ -690,20 +690,19 @@ def test_pixels_are_handed_over_as_a_served_engine_takes_them(way, files):
     (files / "net.engine").write_text(
         ENGINE.replace("3 8 8", "8 8 3") if way == "bytes" else ENGINE.replace("8 8", "9 8")
     )
-    code, _, err = classify((binary, to), files / "net.engine", files / "0.png")
+    code, _, err = classify(served, files / "net.engine", files / "0.png")
     assert code == 2
     assert f"of Nx{'8x8x3' if way == 'bytes' else '3x8x8'} {way}" in err
 
 
 @needs_stb
 @pytest.mark.parametrize("kind", ["int64", "int32"])
-def test_the_best_classes_of_a_served_engine_are_printed_as_it_names_them(kind, files):
-    source, to = written(files, settings=(*SMALL, "serve.outputs=[top3]"))
-    stub = f"-isystem{HERE / 'stub'}"
-    binary = compiled(source, ["fake_tensorrt"], PROGRAM, stub, output="classify")
+def test_the_best_classes_of_a_served_engine_are_printed_as_it_names_them(kind, files, tmp_path_factory):
+    settings = (*SMALL, "serve.outputs=[top3]")
+    served = _, to = once("top3", lambda: on_the_stand_in(tmp_path_factory.mktemp("program"), settings))
     outputs = f"output top3_values float 2 -1 3\noutput top3_indices {kind} 2 -1 3\n"
     (files / "net.engine").write_text(f"fake engine\ninput input uint8 4 -1 8 8 3 1 2\n{outputs}")
-    code, out, err = classify((binary, to), files / "net.engine", files / "0.png")
+    code, out, err = classify(served, files / "net.engine", files / "0.png")
     assert (code, err) == (0, "")
     values = image.read_pixels(files / "0.png", to).ravel().astype(np.float64)
     sums = [values[c::3].sum() for c in range(3)]  # the stand-in's, for scores and for numbers of classes

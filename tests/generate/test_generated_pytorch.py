@@ -1,8 +1,6 @@
 """Generated PyTorch is the specification's network: run with a stand-in for torch that records the graph."""
 
 import ast
-import subprocess
-import sys
 from dataclasses import replace
 
 import pytest
@@ -13,6 +11,7 @@ from resnet_gen.language.load import load
 from resnet_gen.language.lower import lower, with_classes_and_channels
 from resnet_gen.language.plan import plan
 from resnet_gen.problems import Refused
+from tests.helpers.checked_folder import checked_folder
 from tests.helpers.varied import EVERY
 from tests.properties.test_specs import loaded
 from tests.standin.compare import is_the_network, same, with_outputs
@@ -28,12 +27,7 @@ def source(loaded):
 @pytest.fixture(scope="session")
 def folder(tmp_path_factory):
     """Where each test leaves its source, for ruff to read all at the end."""
-    folder = tmp_path_factory.mktemp("generated")
-    yield folder
-    for command in (["check"], ["format", "--check", "--diff"]):
-        run = [sys.executable, "-m", "ruff", *command, "--isolated", "--no-cache", str(folder)]
-        found = subprocess.run(run, capture_output=True, text=True, check=False)
-        assert found.returncode == 0, found.stdout + found.stderr
+    yield from checked_folder(tmp_path_factory)
 
 
 @pytest.mark.parametrize("name", EVERY)

@@ -12,8 +12,8 @@ from resnet_gen.language.load import load
 from resnet_gen.language.lower import lower
 from resnet_gen.language.served_outputs import with_served_maps
 from resnet_gen.weights.initialization import SeededWeights
-from tests.helpers import onnx_runs
-from tests.helpers.onnx_runs import TINY
+from tests.helpers.onnx_runs import TINY, run_named
+from tests.helpers.served import COLOURS
 
 CASES = {
     "bytes": ("serve.outputs=[logits, probabilities, top3, embedding, normalized_embedding, stage1]",),
@@ -23,7 +23,6 @@ CASES = {
     "conv": ("head.conv=true", "serve.outputs=[embedding, top2]"),
     "no head": ("head=none", "serve.outputs=[features, normalized_embedding]"),
 }
-COLOURS = ("input.channels=3", "input.size=16", "head.classes=7")
 
 
 def served(name):
@@ -80,9 +79,7 @@ def test_it_outputs_what_the_file_does(name, exported, tmp_path):
         model = torch.export.export(model, (torch.from_numpy(x),)).module()
     with torch.no_grad():
         found = model(torch.from_numpy(x))
-    session = onnx_runs.session(model_bytes(loaded, Request()))
-    names = [output.name for output in session.get_outputs()]
     # Of pictures of any size, PyTorch rounds once where the file rounds twice.
     tolerance = 0.1 if name == "any" else 1e-5
-    for output, ours, theirs in zip(names, session.run(None, {"input": x}), found, strict=True):
+    for (output, ours), theirs in zip(run_named(model_bytes(loaded, Request()), x).items(), found, strict=True):
         assert np.allclose(ours, theirs.numpy(), atol=tolerance, rtol=tolerance), output

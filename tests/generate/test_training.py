@@ -2,8 +2,6 @@
 
 import json
 import re
-import subprocess
-import sys
 from dataclasses import replace
 
 import pytest
@@ -18,6 +16,7 @@ from resnet_gen.language.lower import lower
 from resnet_gen.language.statements import lock_settings
 from resnet_gen.language.training_places import TrainingPlaces
 from resnet_gen.ops import Activation
+from tests.helpers.checked_folder import checked_folder
 from tests.helpers.onnx_runs import TINY
 from tests.standin import nn
 from tests.standin.compare import is_the_network, same
@@ -59,12 +58,7 @@ def source(name, settings, to="pytorch"):
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory):
     """Where sources are left, for ruff to read all at the end."""
-    folder = tmp_path_factory.mktemp("generated")
-    yield folder
-    for command in (["check"], ["format", "--check", "--diff"]):
-        run = [sys.executable, "-m", "ruff", *command, "--isolated", "--no-cache", str(folder)]
-        found = subprocess.run(run, capture_output=True, text=True, check=False)
-        assert found.returncode == 0, found.stdout + found.stderr
+    yield from checked_folder(tmp_path_factory)
 
 
 @pytest.mark.parametrize("name", [n if n in SOME else pytest.param(n, marks=pytest.mark.long) for n in CASES])

@@ -46,7 +46,7 @@ def network(name: str, *settings: str) -> Graph:
     return lower(load(str(name), settings))
 
 
-def model_bytes(graph: Graph, weights: Weights, options: WriterOptions | None = None) -> bytes:
+def model_bytes(graph: Graph, weights: Weights | None, options: WriterOptions | None = None) -> bytes:
     return b"".join(OnnxFile(graph, weights, options or WriterOptions()).chunks())
 
 
@@ -96,6 +96,13 @@ class Session:
 def run(model: bytes | Path, x: Array) -> Array:
     """The outputs of a model for one input, as `Session.run` gives them."""
     return Session(model).run(x)
+
+
+def run_named(model: bytes | Path, x: Array, *, optimized: bool = False) -> dict[str, Array]:
+    """Every output of a model for one input, by its name."""
+    running = session(model, optimized=optimized)
+    names = [output.name for output in running.get_outputs()]
+    return dict(zip(names, running.run(None, {running.get_inputs()[0].name: x}), strict=True))
 
 
 def outputs(graph: Graph, weights: Weights, x: Array | None = None) -> Array:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import cache
 from pathlib import Path
 
 import numpy as np
@@ -27,17 +28,18 @@ VECTOR, MAP = "head.flatten", "head.pool"
 MEAN, STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
 
 
-def small_model() -> onnx.ModelProto:
+@cache
+def small_file() -> bytes:
     """The network by itself, as we write it."""
     graph = lower(load_text(read_text(Document("small.yaml", SPEC))))
-    return onnx.load_from_string(model_bytes(graph, SeededWeights(graph)))
+    return model_bytes(graph, SeededWeights(graph))
 
 
 class Around:
     """A model to which steps are added before its network and behind it, node by node."""
 
     def __init__(self, dtype: int = TensorProto.UINT8, layout: str = "NHWC") -> None:
-        self.model = small_model()
+        self.model = onnx.load_from_string(small_file())
         self.graph = self.model.graph
         (inner,) = self.graph.input
         self.inner, self.before, self.behind, self.number = inner.name, [], [], 0
@@ -86,15 +88,13 @@ class Around:
         return path
 
 
-def normalized(path: Path, layout: str = "NHWC", *, mean=MEAN, std=STD, reverse: bool = False) -> Path:
+def normalized(path: Path, *, reverse: bool = False) -> Path:
     """The usual file: eight bits, divided by 255, less the mean, over the deviation."""
-    around = Around(layout=layout)
-    if layout == "NHWC":
-        around.step("Transpose", perm=[0, 3, 1, 2])
+    around = Around().step("Transpose", perm=[0, 3, 1, 2])
     if reverse:
         around.step("Gather", around.constant([2, 1, 0], np.int64), axis=1)
     around.step("Cast", to=TensorProto.FLOAT).step("Div", around.constant(255.0))
-    around.step("Sub", around.constant(np.reshape(mean, (3, 1, 1)))).step(
-        "Div", around.constant(np.reshape(std, (3, 1, 1)))
+    around.step("Sub", around.constant(np.reshape(MEAN, (3, 1, 1)))).step(
+        "Div", around.constant(np.reshape(STD, (3, 1, 1)))
     )
     return around.write(path)

@@ -12,7 +12,8 @@ from resnet_gen.build.request import Request
 from resnet_gen.graph.surrounding_terms import list_differences, simplify_surroundings
 from resnet_gen.infer.recovery import recover_spec
 from resnet_gen.onnx.reading.surroundings.file import read_surroundings
-from tests.compare.test_against_served import BYTES, EVERY, REQUESTS, served
+from tests.compare.test_against_served import BYTES, EVERY, REQUESTS
+from tests.helpers.served import load_served
 from tests.helpers.surroundings import Around, normalized
 
 
@@ -33,7 +34,7 @@ def import_and_build(path):
 
 
 def check(path, settings, request=REQUESTS["fp32"], more=()):
-    write_model(served(*settings, more=more), request, path)
+    write_model(load_served(*settings, more=more), request, path)
     around, found = import_and_build(path)
     assert named(simplify_surroundings(around)) == named(simplify_surroundings(read_surroundings(path)))
     return found
@@ -92,7 +93,7 @@ def test_what_a_spec_has_no_words_for_is_said(name, tmp_path):
 
 def test_the_best_by_scores_that_are_no_probabilities_are_not_carried(tmp_path):
     path = tmp_path / "m.onnx"
-    write_model(served("outputs=[top2]"), Request(), path)
+    write_model(load_served("outputs=[top2]"), Request(), path)
     model = onnx.load(path)
     model.graph.initializer.append(numpy_helper.from_array(np.asarray([2], np.int64), "two"))
     del model.graph.node[-3:], model.graph.output[:]

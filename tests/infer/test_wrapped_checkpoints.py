@@ -2,6 +2,7 @@
 
 import json
 import warnings
+from functools import cache
 from pathlib import Path
 
 import numpy as np
@@ -21,9 +22,14 @@ SMALL = ("input.size=32", "stages.depths=[1, 1]", "stages.widths={kind: double, 
          "head.classes=5", "reference=null")  # fmt: skip
 
 
-def state(loaded=None, seed=3):
+@cache
+def state(seed=3):
     """A small ResNet's tensors by torchvision's names, with values."""
-    graph = lower(loaded or load("resnet18", SMALL))
+    return state_of(load("resnet18", SMALL), seed)
+
+
+def state_of(loaded, seed=3):
+    graph = lower(loaded)
     drawn = SeededWeights(graph, seed)
     found = {name: drawn.rows(name, 0, tensor.shape[0]) for name, tensor in graph.state().items()}
     rng = np.random.default_rng(seed)
@@ -108,10 +114,19 @@ def exact(tmp_path_factory):
     return loaded, path, outputs(loaded, path)
 
 
-@pytest.mark.parametrize(("change", "said"), WRAPPED.values(), ids=WRAPPED)
-def test_the_weights_are_found(change, said, exact, tmp_path):
-    """By a build, with a warning; by a conversion, to the same bytes as from the file with the network's names."""
+@pytest.fixture(scope="module")
+def converted(exact, tmp_path_factory):
+    """What a conversion makes of the file with the network's names."""
     loaded, plain, _ = exact
+    path = tmp_path_factory.mktemp("converted") / "b.safetensors"
+    convert_weights(loaded, plain, path)
+    return path.read_bytes()
+
+
+@pytest.mark.parametrize(("change", "said"), WRAPPED.values(), ids=WRAPPED)
+def test_the_weights_are_found(change, said, exact, converted, tmp_path):
+    """By a build, with a warning; by a conversion, to the same bytes as from the file with the network's names."""
+    loaded, _, _ = exact
     path = tmp_path / "wrapped.npz"
     tensors = change(state())
     np.savez(path, **dict(sorted(tensors.items())))
@@ -122,19 +137,17 @@ def test_the_weights_are_found(change, said, exact, tmp_path):
     for name, a in state().items():
         np.testing.assert_array_equal(found.rows(name, 0, a.shape[0]), a)
     made = convert_weights(loaded, path, tmp_path / "a.safetensors")
-    convert_weights(loaded, plain, tmp_path / "b.safetensors")
-    assert (tmp_path / "a.safetensors").read_bytes() == (tmp_path / "b.safetensors").read_bytes()
+    assert (tmp_path / "a.safetensors").read_bytes() == converted
     assert {row.old for row in made.rows if row.old} == set(tensors)
 
 
 @pytest.mark.parametrize("outer", ["resnet.", "", "module.resnet."])
-def test_hugging_faces_names_are_converted(outer, exact, tmp_path):
-    loaded, plain, _ = exact
+def test_hugging_faces_names_are_converted(outer, exact, converted, tmp_path):
+    loaded, _, _ = exact
     np.savez(tmp_path / "hf.npz", **hugging_face(state(), outer))
     made = convert_weights(loaded, tmp_path / "hf.npz", tmp_path / "a.safetensors")
-    convert_weights(loaded, plain, tmp_path / "b.safetensors")
     assert made.source == "transformers_resnet"
-    assert (tmp_path / "a.safetensors").read_bytes() == (tmp_path / "b.safetensors").read_bytes()
+    assert (tmp_path / "a.safetensors").read_bytes() == converted
 
 
 @pytest.mark.parametrize(
@@ -165,7 +178,7 @@ def test_an_import_of_hugging_faces(outer, exact, tmp_path):
 def test_a_head_of_several_layers(tmp_path):
     """`fc = Sequential(Linear, ReLU, Dropout, Linear)`, as many train it, is a head with a hidden layer."""
     loaded = load("resnet18", (*SMALL[:-2], "head={kind: mlp, pool: 1, hidden: [6], classes: 5}", "reference=null"))
-    tensors = state(loaded)
+    tensors = state_of(loaded)
     renamed = {name.replace("fc1.", "fc.0.").replace("fc2.", "fc.3."): a for name, a in tensors.items()}
     assert "fc.3.bias" in renamed
     np.savez(tmp_path / "named.npz", **tensors)
@@ -218,16 +231,15 @@ def test_what_is_not_sure_is_refused(change, said, exact, tmp_path):
     assert not (tmp_path / "out.npz").exists()
 
 
-def test_of_two_networks_somebody_says_which(exact, tmp_path):
-    loaded, plain, _ = exact
+def test_of_two_networks_somebody_says_which(exact, converted, tmp_path):
+    loaded, _, _ = exact
     two = {**wrapped("module.encoder_q.")(state()), **wrapped("module.encoder_k.")(state(seed=9))}
     np.savez(tmp_path / "moco.npz", **two)
     with pytest.raises(Refused, match=r"--rename 'module.encoder_q.\*=' --rename 'module.encoder_k.\*=\*' takes one"):
         convert_weights(loaded, tmp_path / "moco.npz", tmp_path / "a.safetensors")
     rename = ["module.encoder_k.*=", "module.encoder_q.*=*"]
     made = convert_weights(loaded, tmp_path / "moco.npz", tmp_path / "a.safetensors", rename=rename)
-    convert_weights(loaded, plain, tmp_path / "b.safetensors")
-    assert (tmp_path / "a.safetensors").read_bytes() == (tmp_path / "b.safetensors").read_bytes()
+    assert (tmp_path / "a.safetensors").read_bytes() == converted
     assert made.totals()["dropped"] == len(state())
 
 

@@ -18,7 +18,7 @@ from resnet_gen.language.load import load
 from resnet_gen.language.lower import lower
 from resnet_gen.weights.formats.writing import FORMATS, from_weights
 from resnet_gen.weights.initialization import SeededWeights
-from tests.accuracy.digits import calibration, split
+from tests.accuracy.digits import write_calibration, write_test_part
 from tests.fixtures.make_exports import ARCHIVE
 from tests.helpers.against_files import DIGITS, build, engine_beside
 from tests.pages.shown import ROOT, blocks
@@ -91,7 +91,7 @@ def against() -> None:
 
 def against_digits() -> None:
     shutil.copy(DIGITS, DIGITS.name)
-    np.savez("digits.npz", images=calibration())
+    write_calibration(Path("digits.npz"))
     options = ["--weights", DIGITS.name, "--precision", "int8", "--for", "cpu", "--calibration", "digits.npz"]
     build("resnet8-digits", Path("build"), *options)
 
@@ -129,21 +129,20 @@ def benched() -> None:
 def evaluated() -> None:
     """The images that no training has seen, the weights, and the spec of the page."""
     shutil.copy(DIGITS, DIGITS.name)
-    test = split()[1]
-    np.savez("digits.npz", images=test.images, labels=test.labels)
+    write_test_part(Path("digits.npz"))
     Path("digits.yaml").write_text(blocks_of("docs/evaluate.md", "yaml")[0], encoding="utf-8")
     Path("resnet-gen.toml").touch()
 
 
 def evaluated_int8() -> None:
     """The network in eight bits."""
-    np.savez("images.npz", images=calibration())
+    write_calibration(Path("images.npz"))
     options = ["--weights", DIGITS.name, "--precision", "int8", "--for", "cpu", "--calibration", "images.npz"]
     build("resnet8-digits", Path("int8"), *options)
 
 
 def engines() -> None:
-    shutil.copy(ROOT / "tests/accuracy/resnet8-digits.safetensors", ".")
+    shutil.copy(DIGITS, DIGITS.name)
     build("resnet50", Path("build"), "--precision", "fp16", "--target", "tensorrt-rtx", "--sm", "86,89", "--no-compare")
 
 

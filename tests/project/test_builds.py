@@ -22,6 +22,7 @@ from resnet_gen.project.build_run import BUILD_STATUSES, BuildMode, BuildOrder
 from resnet_gen.project.build_table import PLACEHOLDERS, BuildTable, CalibrationTable
 from resnet_gen.project.project_file import find_project
 from resnet_gen.system.resources import targets_folder
+from tests.helpers.project_files import begin_project, everything, write
 
 NET = """\
 name: net
@@ -43,22 +44,7 @@ BROKEN = "name: broken\nstem: conv3x3\n"
 @pytest.fixture
 def project(tmp_path, monkeypatch):
     """A folder with a project file and a spec, in which the tests work."""
-    monkeypatch.chdir(tmp_path)
-    (tmp_path / ".git").mkdir()
-    write("resnet-gen.toml", PROJECT)
-    write("nets/net.yaml", NET)
-    return tmp_path
-
-
-def write(name, text):
-    path = Path(name)
-    path.parent.mkdir(exist_ok=True)
-    path.write_text(text, encoding="utf-8")
-    return path
-
-
-def everything(folder="."):
-    return {str(p): p.read_bytes() for p in Path(folder).rglob("*") if p.is_file()}
+    return begin_project(tmp_path, monkeypatch, {"resnet-gen.toml": PROJECT, "nets/net.yaml": NET})
 
 
 def statuses(**more):
@@ -163,9 +149,9 @@ def test_only_what_changed_is_built(project, what, monkeypatch):
     change_weights()
     np.savez("w.npz", **{name: value * 2 for name, value in np.load("w.npz").items()})
     assert statuses() == ["built"]
-    before = everything("out")
+    before = everything(Path("out"))
     assert statuses() == ["unchanged"]
-    assert everything("out") == before
+    assert everything(Path("out")) == before
     if CHANGES[what]:
         CHANGES[what]()
         if what == "an option":

@@ -14,6 +14,7 @@ from resnet_gen.language.budgets import Budgets, LatencyBudget
 from resnet_gen.project.lock import lock_text
 from resnet_gen.project.project_file import ProjectSettings
 from resnet_gen.system.resources import shipped_specs
+from tests.helpers.project_files import begin_project, everything, write
 
 ROOT = Path(__file__).parents[2]
 
@@ -30,29 +31,15 @@ PROJECT = 'specs = ["networks/*.yaml"]\n'
 @pytest.fixture
 def project(tmp_path, monkeypatch):
     """A folder with a project file and two specs, in which the tests work."""
-    monkeypatch.chdir(tmp_path)
-    (tmp_path / ".git").mkdir()
-    write("resnet-gen.toml", PROJECT)
-    write("networks/net.yaml", NET)
-    write("networks/other.yaml", NET.replace("name: net", "name: other"))
-    return tmp_path
-
-
-def write(name, text):
-    path = Path(name)
-    path.parent.mkdir(exist_ok=True)
-    path.write_text(text, encoding="utf-8")
-    return path
+    other = NET.replace("name: net", "name: other")
+    files = {"resnet-gen.toml": PROJECT, "networks/net.yaml": NET, "networks/other.yaml": other}
+    return begin_project(tmp_path, monkeypatch, files)
 
 
 def change(old, new, name="networks/net.yaml"):
     text = Path(name).read_text(encoding="utf-8")
     assert old in text
     write(name, text.replace(old, new))
-
-
-def everything(folder):
-    return {p: p.read_bytes() for p in folder.rglob("*") if p.is_file()}
 
 
 # --- verify -----------------------------------------------------------------

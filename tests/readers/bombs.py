@@ -765,20 +765,16 @@ MANIFESTS = {
 }
 
 
-def manifest(text):
+def manifest(text, name="m.manifest.json"):
     def make(folder):
         put(folder, "m.onnx", b"model")
-        return put(folder, "m.manifest.json", text)
+        return put(folder, name, text)
 
     return make
 
 
 def wrap_manifest(text):
-    def make(folder):
-        put(folder, "m.onnx", b"model")
-        return put(folder, "m.wrap.json", text)
-
-    return make
+    return manifest(text, "m.wrap.json")
 
 
 for _name, _text in MANIFESTS.items():

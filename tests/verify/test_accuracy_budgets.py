@@ -10,8 +10,9 @@ import resnet_gen
 from resnet_gen.language.budgets import AccuracyBudget
 from resnet_gen.problems import Refused
 from resnet_gen.verify import accuracy
-from tests.accuracy.digits import calibration, split
-from tests.accuracy.measured import WEIGHTS
+from tests.accuracy.digits import write_calibration, write_test_part
+from tests.accuracy.measured import WEIGHTS, correct
+from tests.engine.test_labelled_images import picture
 
 RIGHT, IMAGES = 591, 596
 SPEC = "name: net\nextends: resnet8-digits\nbudgets:\n"
@@ -20,8 +21,7 @@ SPEC = "name: net\nextends: resnet8-digits\nbudgets:\n"
 @pytest.fixture
 def project(tmp_path, monkeypatch):
     """A folder with the data and the weights of the digits, that is its own project."""
-    test = split()[1]
-    np.savez(tmp_path / "digits.npz", images=test.images, labels=test.labels)
+    write_test_part(tmp_path / "digits.npz")
     shutil.copy(WEIGHTS, tmp_path / "w.safetensors")
     (tmp_path / "resnet-gen.toml").write_text('specs = ["net.yaml"]\n')
     monkeypatch.chdir(tmp_path)
@@ -81,8 +81,6 @@ def test_the_drop_from_fp32_is_that_of_the_same_images(project, cli):
     assert (code, finding["line"]) == (1, 5)
     resnet_gen.build("net.yaml", "built", weights="w.safetensors", precision="int8", placement="cpu",
                      calibration="noise.npz")  # fmt: skip
-    from tests.accuracy.measured import correct
-
     right = correct(project / "built" / "net.onnx")
     assert right < RIGHT
     drop = (RIGHT - right) / IMAGES
@@ -94,7 +92,7 @@ def test_the_drop_from_fp32_is_that_of_the_same_images(project, cli):
 def test_every_precision_is_evaluated(precision, project, cli):
     if precision == "bf16":
         pytest.importorskip("openvino", exc_type=ImportError)
-    np.savez(project / "c.npz", images=calibration(128))
+    write_calibration(project / "c.npz", 128)
     images = ", calibration: c.npz" if precision in ("int8", "fp8") else ""
     stated(project, f"precision: {precision}{images}, min: 0.95, limit: 100")
     code, findings, err = found(cli, "net.yaml", "--evaluate")
@@ -159,8 +157,6 @@ def test_no_path_leads_out_of_the_project(key, way, project, cli, tmp_path_facto
 
 def test_no_image_leads_out_of_the_project(project, cli, tmp_path_factory):
     """By a link in a class folder, or by a line of a table; whoever names a folder to `evaluate` may."""
-    from tests.engine.test_labelled_images import picture
-
     outside = picture(tmp_path_factory.mktemp("outside") / "x.png", mode="L")
     for digit in range(10):
         picture(project / "d" / str(digit) / "x.png", mode="L")
@@ -194,7 +190,7 @@ def test_what_cannot_be_evaluated_is_refused_at_the_budget(budget, words, projec
     code, _, err = cli("verify", "net.yaml", "--evaluate")
     assert code == 2
     line = (project / "net.yaml").read_text().splitlines()[3]
-    place = "data" if "qdq" in budget else budget.split(": ")[-2].split(", ")[-1]
+    place = budget.split(": ")[-2].split(", ")[-1]
     assert err.startswith(f"net.yaml:4:{line.index(f'{place}: ') + len(place) + 3}: error: ")
     assert words in err
     assert "^" in err

@@ -5,6 +5,7 @@ import importlib.util
 import io
 import json
 import re
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -61,6 +62,11 @@ def refusal(name="torchvision:tiny.V1", spec=None):
     with pytest.raises(Refused) as caught:
         fetch(name, spec)
     return caught.value.problems[0]
+
+
+def path_of_torchvision(server):
+    (path,) = (path for path in server.files if "models" in path)
+    return path
 
 
 def kept(tmp_path):
@@ -233,7 +239,7 @@ def test_a_part_that_is_whole_already(here, tiny, there, tmp_path):
 
 @pytest.mark.parametrize("wrong", [b"", b"another", b"\0" * 300_000])
 def test_another_hash(here, tiny, wrong, tmp_path):
-    (path,) = (path for path in here.files if "models" in path)
+    path = path_of_torchvision(here)
     here.files[path] = wrong
     problem = refusal()
     assert "SHA-256 begins with" in problem.message
@@ -263,14 +269,12 @@ def test_more_bytes_than_are_fetched(here, tiny, length, tmp_path):
 
 def test_more_bytes_than_are_said(here, tiny, monkeypatch, tmp_path):
     monkeypatch.setattr(settings, "LARGEST", len(tiny) - 1)
-    (path,) = (path for path in here.files if "models" in path)
+    path = path_of_torchvision(here)
     here.headers[path] = {"Transfer-Encoding": "identity"}
     assert "at most" in refusal().message
 
 
 def test_a_full_disk(here, tiny, monkeypatch):
-    import shutil
-
     monkeypatch.setattr(shutil, "disk_usage", lambda _: type("Usage", (), {"free": 10}))
     assert "10 are free" in refusal().message
 
@@ -301,7 +305,7 @@ def test_a_mirror_that_is_none(here, tiny, monkeypatch, url):
 
 
 def test_another_host(here, tiny):
-    (path,) = (path for path in here.files if "models" in path)
+    path = path_of_torchvision(here)
     with serve() as other:
         other.publish("/x", tiny)
         here.redirects[path] = f"{other.url}/x"
@@ -310,7 +314,7 @@ def test_another_host(here, tiny):
 
 
 def test_in_circles(here, tiny):
-    (path,) = (path for path in here.files if "models" in path)
+    path = path_of_torchvision(here)
     here.redirects[path] = path
     assert "from one address to the next" in refusal().message
 

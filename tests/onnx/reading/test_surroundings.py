@@ -5,7 +5,6 @@ import math
 import hypothesis.strategies as st
 import numpy as np
 import onnx
-import onnxruntime
 import pytest
 from hypothesis import given, settings
 from onnx import TensorProto, helper
@@ -15,7 +14,8 @@ from resnet_gen.graph.surrounding_terms import find_normalization
 from resnet_gen.graph.surroundings import NOTHING_AROUND, PixelInput, ServedOutput
 from resnet_gen.onnx.reading import read
 from resnet_gen.problems import Refused
-from tests.helpers.surroundings import MAP, MEAN, STD, VECTOR, Around, normalized, small_model
+from tests.helpers.onnx_runs import run
+from tests.helpers.surroundings import MAP, MEAN, STD, VECTOR, Around, normalized, small_file
 
 FLOAT, UINT8 = TensorProto.FLOAT, TensorProto.UINT8
 
@@ -23,7 +23,7 @@ FLOAT, UINT8 = TensorProto.FLOAT, TensorProto.UINT8
 @pytest.fixture(scope="module")
 def plain(tmp_path_factory):
     path = tmp_path_factory.mktemp("plain") / "small.onnx"
-    path.write_bytes(small_model().SerializeToString())
+    path.write_bytes(small_file())
     return read(path).graph
 
 
@@ -114,15 +114,8 @@ def assert_computes(path, found, pixels):
     normal = find_normalization(pixels, 3)
     scale = 255 if pixels.dtype == "uint8" else pixels.scale
     mean, std = (np.reshape(each, (3, 1, 1)) for each in normal)
-    wanted = run(small_model().SerializeToString(), ((x.astype(np.float64) / scale - mean) / std).astype(np.float32))
+    wanted = run(small_file(), ((x.astype(np.float64) / scale - mean) / std).astype(np.float32))
     assert np.abs(run(path.read_bytes(), raw) - wanted).max() <= 2e-5 * np.abs(wanted).max()
-
-
-def run(model, x):
-    options = onnxruntime.SessionOptions()
-    options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_DISABLE_ALL
-    session = onnxruntime.InferenceSession(model, options, providers=["CPUExecutionProvider"])
-    return session.run(None, {session.get_inputs()[0].name: x})[0]
 
 
 # --- the numbers -------------------------------------------------------------------
@@ -174,7 +167,7 @@ def test_constants_of_nodes_are_read(tmp_path):
 
 def test_a_plain_file_has_nothing_around_it(tmp_path):
     path = tmp_path / "m.onnx"
-    path.write_bytes(small_model().SerializeToString())
+    path.write_bytes(small_file())
     assert read(path).surroundings == NOTHING_AROUND
 
 
