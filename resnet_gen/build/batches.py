@@ -10,6 +10,7 @@ from resnet_gen.engine.tensorrt import Profile
 from resnet_gen.language.engine_options import MOST_PROFILES, ShapeProfile
 from resnet_gen.language.lower import INPUT
 from resnet_gen.ops.limits import BATCHES, SIDES
+from resnet_gen.ops.serving import ANY_SIDE
 from resnet_gen.problems import refuse, shorten
 
 
@@ -44,18 +45,29 @@ def _make_profiles(given: dict[str, tuple[str, ...]]) -> BuildBatch:
         raise refuse(f"{options}: more than {MOST_PROFILES} profiles")
     columns = [[_parse_image_shape(option, text) for text in texts] for option, texts in given.items()]
     ranges = list(zip(*columns, strict=True))
-    if len({shape[1] for steps in ranges for shape in steps}) > 1:
-        raise refuse("shapes of a range differ in their channels", hint="only batch, height and width may be symbolic")
-    symbolic = len({shape[2:] for steps in ranges for shape in steps}) > 1
-    found = [_make_profile(steps, options, symbolic=symbolic) for steps in ranges]
+    images = {shape[1:] for steps in ranges for shape in steps}
+    symbolic, axis = len(images) > 1, _find_channels(images)
+    found = [_make_profile(steps, options, axis, symbolic=symbolic) for steps in ranges]
     first, *_ = [_make_batch(list(shapes.batches), options) for shapes in found]
-    image = ranges[0][0][1:2] if symbolic else ranges[0][0][1:]
+    image = [*ranges[0][0][1:]]
+    if symbolic:
+        image = [side if place == axis else ANY_SIDE for place, side in enumerate(image)]
     return first._replace(image=tuple(image), shapes=tuple(found) if symbolic or len(found) > 1 else ())
 
 
-def _make_profile(steps: tuple[tuple[int, ...], ...], options: str, *, symbolic: bool) -> ShapeProfile:
-    sizes = tuple((height, width) for _, _, height, width in steps)
-    sides = [[size[axis] for size in sizes] for axis in (0, 1)]
+def _find_channels(images: set[tuple[int, ...]]) -> int:
+    """Where channels stand in images of several sizes, first or last: in what is the same in all, the lesser of two."""
+    same = [axis for axis in (0, -1) if len({image[axis] for image in images}) == 1]
+    if not same:
+        raise refuse("shapes of a range differ in their channels", hint="only batch, height and width may be symbolic")
+    some = min(images)
+    return min(same, key=lambda axis: some[axis]) % len(some)
+
+
+def _make_profile(steps: tuple[tuple[int, ...], ...], options: str, axis: int, *, symbolic: bool) -> ShapeProfile:
+    rows = 1 if axis == 0 else 0
+    sizes = tuple((image[rows], image[rows + 1]) for _, *image in steps)
+    sides = [[size[place] for size in sizes] for place in (0, 1)]
     if any(side != sorted(side) for side in sides):
         shown = ":".join(f"{height}x{width}" for height, width in sizes)
         raise refuse(f"{options}: '{shown}' does not rise", hint="write the smallest, the one tuned for, the largest")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias
 
@@ -22,6 +22,7 @@ from resnet_gen.language.load import Loaded
 from resnet_gen.onnx.metadata_keys import SERVE_KEY, SPEC_KEY
 from resnet_gen.onnx.witness import process
 from resnet_gen.onnx.writing import OnnxFile, WriterOptions
+from resnet_gen.ops import Shape
 from resnet_gen.ops.precision import Float
 from resnet_gen.ops.serving import ANY_SIDE, name_sides
 from resnet_gen.problems import refuse
@@ -214,12 +215,19 @@ def locate_model(folder: Path, name: str, request: Request) -> tuple[Path, str]:
 
 def _check_image(loaded: Loaded, batch: BuildBatch) -> None:
     taken = served_shape(loaded)
-    asked = batch.image  # of which open sides at its end are left away
-    if asked is None or all(side in (ANY_SIDE, own) for side, own in zip(taken, asked, strict=False)):
+    asked = batch.image
+    if asked is None or _fits_shape(taken, asked):
         return
-    wanted, own = ("x".join(map(str, shape)) for shape in (asked, name_sides(taken)))
+    wanted, own = ("x".join(map(str, name_sides(tuple(shape)))) for shape in (asked, taken))
     hint = "--input SIDE, or --set input.channels=N, changes what it takes"
     raise refuse(f"shapes of Nx{wanted} were asked for, and {loaded.spec.name} takes Nx{own}", hint=hint)
+
+
+def _fits_shape(taken: Shape, asked: Sequence[int]) -> bool:
+    """Whether shapes that were asked for, of which sides may be a range, are of what is taken."""
+    if ANY_SIDE in taken and ANY_SIDE in asked:
+        return tuple(taken) == tuple(asked)
+    return all(ANY_SIDE in pair or pair[0] == pair[1] for pair in zip(taken, asked, strict=True))
 
 
 def _write_onnx(out: Transaction, model: str, file: OnnxFile) -> dict[str, str]:

@@ -34,7 +34,8 @@ _LARGEST_WORKSPACE = 4096
 class BundleRequest:
     """What is built, and where: `version` is TensorRT's, `batches` least, best and most, or one that is fixed.
 
-    `serves_pixels` where it takes no normalized images; `names_classes` where outputs are numbers of classes.
+    `serves_pixels` where it takes no normalized images; `names_classes` where outputs are numbers of classes. `size`
+    is that of the image with which it is tried, where the engine takes several.
     """
 
     name: str
@@ -51,6 +52,7 @@ class BundleRequest:
     tuning: EngineTuning = UNTUNED
     serves_pixels: bool = False
     names_classes: bool = False
+    size: tuple[int, ...] = ()
 
     @property
     def tolerance(self) -> float:
@@ -77,7 +79,8 @@ class BundleRequest:
         given = trtexec.list_loading_options(self.tuning.settings)
         if len(self.batches) != 3:
             return given
-        return [f"--shapes={shlex.quote(trtexec.format_shape(self.input, self.batches[step]))}", *given]
+        shape = trtexec.format_shape(self.input, self.batches[step], self.size)
+        return [f"--shapes={shlex.quote(shape)}", *given]
 
     @property
     def timing_cache(self) -> str:

@@ -13,6 +13,7 @@ from resnet_gen.build.triton import TritonModel, render_model_folder
 from resnet_gen.engine.names import ENGINE
 from resnet_gen.graph import Graph
 from resnet_gen.language.load import Loaded
+from resnet_gen.ops.serving import ANY_SIDE
 
 Files = dict[str, bytes]
 
@@ -43,6 +44,7 @@ def make_bundle(
         tf32=request.tf32,
         tuning=request.tuning,
         serves_pixels=network.around is not None,
+        size=loaded.spec.input.size if ANY_SIDE in network.graph.input.shape else (),
         names_classes=any(value.dtype == "int64" for value in network.graph.outputs),
     )
     drawn = draw_sample(network, loaded.spec.input)

@@ -147,20 +147,45 @@ def _check_dla(settings: EngineSettings, batch: BuildBatch, request: Request, pl
 def _find_open_values(
     loaded: Loaded, profiles: tuple[ShapeProfile, ...], place: _Place, merged: _Merged
 ) -> frozenset[str]:
-    """The input and the outputs whose height and width are symbolic; raises `Refused` where they cannot be."""
+    """The input and the outputs whose height and width are symbolic; raises `Refused` where they cannot be.
+
+    None are where pictures of any size are served, whose input is open by itself; profiles say which an engine takes.
+    """
+    serve = loaded.spec.serve
+    resizes = serve is not None and serve.size == "any"
     if not any(shapes.sizes for shapes in profiles):
+        if resizes:
+            raise refuse("serve.size: an engine takes a range of sizes, and none is said", _at_size(loaded), _SAY_RANGE)
         return frozenset()
+    source = merged["profiles"][0]
+    _check_first_profile(loaded, profiles, place, source)
+    if resizes:
+        return frozenset()
+    if serve is not None and serve.layout == "NHWC":
+        raise place.refusal("profiles", source, "pixels with their channels last have one size", "serve.size: any")
     from resnet_gen.build.symbolic_size import find_open_values
 
-    source = merged["profiles"][0]
+    sizes = {size for shapes in profiles for size in shapes.sizes}
+    try:
+        return find_open_values(loaded, sizes)
+    except Refused as refused:
+        raise place.refusal("profiles", source, refused.problems[0].message, refused.problems[0].hint) from None
+
+
+_SAY_RANGE = "--min-shapes, --opt-shapes and --max-shapes, or 'engine.profiles' with height and width"
+
+
+def _at_size(loaded: Loaded) -> Span | None:
+    return loaded.source.span(("serve", "size"))
+
+
+def _check_first_profile(
+    loaded: Loaded, profiles: tuple[ShapeProfile, ...], place: _Place, source: SettingSource
+) -> None:
+    """Refuse a first profile without the network's own size, of which the image is that an engine is tried with."""
     height, width = loaded.spec.input.size
     least, _, most = profiles[0].sizes
     if not (least[0] <= height <= most[0] and least[1] <= width <= most[1]):
         why = f"the first profile leaves out the network's own size, {height}x{width}"
         hint = "take it in, or change it with --input: an engine is tried with an image of this size"
         raise place.refusal("profiles", source, why, hint)
-    sizes = {size for shapes in profiles for size in shapes.sizes}
-    try:
-        return find_open_values(loaded, sizes)
-    except Refused as refused:
-        raise place.refusal("profiles", source, refused.problems[0].message, refused.problems[0].hint) from None

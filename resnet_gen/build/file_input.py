@@ -11,7 +11,6 @@ import numpy as np
 from pydantic import TypeAdapter
 
 from resnet_gen.build import manifest
-from resnet_gen.build.serving import UNSMOOTHED
 from resnet_gen.engine.base import Runner, format_shape
 from resnet_gen.engine.file_serving import FileServing
 from resnet_gen.engine.names import ENGINE
@@ -29,6 +28,7 @@ from resnet_gen.system.files import SMALL
 from resnet_gen.weights.base import Array
 
 _AGAIN = "build it again"
+_UNSMOOTHED = "OpenVINO 2026.4 does not smooth what 'Resize' makes smaller, and its outputs are others: build it again"
 
 
 def find_serving(session: Runner, loaded: Loaded | None = None) -> FileServing:
@@ -155,5 +155,8 @@ def check_shape(session: Runner, serving: FileServing, taken: Input, batch: int)
 
 def find_unsmoothed(session: Runner, serving: FileServing) -> list[str]:
     """What is to be said of a file that resizes pictures, where its runtime does so in another way."""
-    resizes = serving.input is not None and serving.input.crop is not None
-    return [f"{session.where}: {UNSMOOTHED}"] if resizes and session.runtime["library"] == "openvino" else []
+    if not serving.takes_any_size or session.runtime["library"] != "openvino":
+        return []
+    from resnet_gen.onnx.reading.surroundings.file import uses_resize  # onnx, which other files do without
+
+    return [f"{session.where}: {_UNSMOOTHED}"] if uses_resize(Path(session.where)) else []

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 class BuildBatch(NamedTuple):
     """The batch of a build: one size, or a symbolic one; `profile` is the range that was asked for, if one was.
 
-    `image` is the (C, H, W) that was named beside it, which has to be the network's; (C,) where the size is symbolic.
+    `image` is the (C, H, W) that was named beside it, which has to be the network's; a side that is a range is 0.
     `shapes` are all profiles, where they are several or of several sizes; `profile` is the first one's.
     """
 

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import json
 from dataclasses import asdict
-from typing import Any, NoReturn
+from typing import Any
 
 from resnet_gen.build.passes import PreparedNetwork
 from resnet_gen.build.request import Request
-from resnet_gen.engine.tensorrt import BACKENDS
 from resnet_gen.graph.serving import explain_detour, list_put_around
 from resnet_gen.graph.surroundings import Surroundings
 from resnet_gen.language.load import Loaded
@@ -16,7 +15,6 @@ from resnet_gen.ops import Shape
 from resnet_gen.ops.serving import picture_shape
 from resnet_gen.problems import refuse
 
-UNSMOOTHED = "OpenVINO 2026.4 does not smooth pictures that a graph makes smaller: its outputs are others"
 _BYTES_SINCE = (8, 5)
 """The version of TensorRT from which an engine takes bytes."""
 
@@ -29,9 +27,6 @@ def check_served(loaded: Loaded, request: Request) -> None:
     if request.typed_io:
         raise refuse("--io typed means nothing where pixels are served", hint="'serve.type' says what comes in")
     device = request.device
-    on_tensorrt = request.target in BACKENDS or (device is not None and device.engine != "onnx")
-    if serve.size == "any" and on_tensorrt:
-        refuse_resizing(loaded)
     version = device.tensorrt if device is not None else None
     if serve.type == "uint8" and version and tuple(map(int, version.split(".")[:2])) < _BYTES_SINCE:
         where, hint = loaded.source.span(("serve", "type")), "--serve-type float32 hands pixels over as floats"
@@ -42,12 +37,6 @@ def served_shape(loaded: Loaded) -> Shape:
     """The shape of one image that a spec's file takes, 0 for a side of any length."""
     serve, shape = loaded.spec.serve, loaded.spec.input.shape
     return shape if serve is None else picture_shape(shape, serve.layout, open_sides=serve.size == "any")
-
-
-def refuse_resizing(loaded: Loaded) -> NoReturn:
-    """Raise `Refused` for pictures of any size where TensorRT would resize them."""
-    where = loaded.source.span(("serve", "size"))
-    raise refuse("serve.size: TensorRT smooths nothing that it makes smaller", where, "leave the size fixed")
 
 
 def dump_surroundings(around: Surroundings) -> str:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from resnet_gen.graph import Value
 from resnet_gen.language.engine_options import CAMEL_CASE, OPTIONS, ShapeProfile
+from resnet_gen.ops.serving import fill_sides
 
 if TYPE_CHECKING:
     from resnet_gen.language.engine_settings import EngineSettings
@@ -50,8 +51,8 @@ def list_shape_options(value: Value, profiles: Sequence[ShapeProfile]) -> list[s
 
 def format_shape(value: Value, batch: int, size: Sequence[int] = ()) -> str:
     """An input's name and shape, such as `input:1x3x224x224`; `size` takes the place of its own sides."""
-    channels, *own = value.shape
-    return f"{value.name}:{'x'.join(map(str, (batch, channels, *(size or own))))}"
+    shape = fill_sides(value.shape, size) if size else value.shape
+    return f"{value.name}:{'x'.join(map(str, (batch, *shape)))}"
 
 
 def list_tuning_options(settings: EngineSettings) -> list[str]:

@@ -17,7 +17,6 @@ from resnet_gen.build.manifest import REPLACE_HINT, is_as_built
 from resnet_gen.build.output_kinds import REPORT
 from resnet_gen.build.request import Request
 from resnet_gen.build.request_resolution import BuildWishes, resolve_request
-from resnet_gen.build.serving import UNSMOOTHED
 from resnet_gen.cli.loading import load_noted
 from resnet_gen.cli.options import natural_numbers
 from resnet_gen.cli.output import say
@@ -132,8 +131,6 @@ def _build_spec(loaded: Loaded, request: Request, folder: Path, force: bool) -> 
     request, notes = drop_idle_fold(loaded, request)
     _say_all(notes)
     name = loaded.spec.name
-    if loaded.spec.serve and loaded.spec.serve.size == "any":
-        say(f"note: {name}: {UNSMOOTHED}; ONNX Runtime's are Pillow's", err=True)
     with _show_progress(name, request) as progress:
         paths = build_one(
             loaded, request, folder, replace=force, progress=progress,

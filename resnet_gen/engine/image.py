@@ -16,6 +16,7 @@ from PIL.JpegImagePlugin import JpegImageFile
 from resnet_gen.engine.image_decoders import ONE_BYTE, DecoderMemory, estimate_memory, is_slow
 from resnet_gen.engine.image_limits import find_excess, find_excess_of_entries, read_gif_frame, read_jpeg_head
 from resnet_gen.language.spec import Input
+from resnet_gen.ops.serving import find_resized_sides
 from resnet_gen.problems import Refused, refuse
 from resnet_gen.system.files import open_regular_file, why_unread
 from resnet_gen.weights.base import Array
@@ -179,10 +180,9 @@ def _refuse_too_large(where: str, hint: str = "save it smaller") -> Refused:
 def _resize_and_crop(picture: Image.Image, to: Input) -> Image.Image:
     """The central crop of the resized picture, of which nothing else is ever computed."""
     height, width = to.size
-    scale = max(height / to.crop / picture.height, width / to.crop / picture.width)
-    resized = (max(width, round(picture.width * scale)), max(height, round(picture.height * scale)))
-    left, top = (resized[0] - width) // 2, (resized[1] - height) // 2
-    x, y = picture.width / resized[0], picture.height / resized[1]
+    rows, columns = find_resized_sides((picture.height, picture.width), to.size, to.crop)
+    left, top = (columns - width) // 2, (rows - height) // 2
+    x, y = picture.width / columns, picture.height / rows
     box = (left * x, top * y, (left + width) * x, (top + height) * y)
     return picture.resize((width, height), Image.Resampling.BILINEAR, box)
 

@@ -22,6 +22,7 @@ from resnet_gen.engine.interrupts import DeferredSignals
 from resnet_gen.graph import Graph
 from resnet_gen.language.engine_options import ShapeProfile
 from resnet_gen.onnx.witness import FileLayer, check_layers, list_layers
+from resnet_gen.ops.serving import fill_sides
 from resnet_gen.problems import Problem, Refused, refuse
 
 DAMAGED = 32
@@ -97,7 +98,7 @@ def build(
         network = builder.create_network(_find_strongly_typed_flag(trt))
         _parse_model(trt, backend, network, model, log)
         # TensorRT has no 1-d convolution: it takes one for a 2-d convolution of one column.
-        found = parsed_layers(trt, network)
+        found = _leave_out_surroundings(parsed_layers(trt, network), graph)
         if any(shapes.sizes for shapes in tuning.profiles):
             found = _fill_sides(found, list_layers(graph, (1,)))
         check_layers(graph, found, f"{backend.name}'s parsed network", row=(1,))
@@ -120,11 +121,17 @@ def build(
 
 def _add_profile(builder: Any, config: Any, graph: Graph, shapes: ShapeProfile) -> None:
     profile = builder.create_optimization_profile()
-    channels, *own = graph.input.shape
-    sizes = shapes.sizes or [own] * 3
-    steps = ((batch, channels, *size) for batch, size in zip(shapes.batches, sizes, strict=True))
+    own = graph.input.shape
+    images = [fill_sides(own, size) for size in shapes.sizes] or [own] * 3
+    steps = ((batch, *image) for batch, image in zip(shapes.batches, images, strict=True))
     profile.set_shape(graph.input.name, *steps)
     config.add_optimization_profile(profile)
+
+
+def _leave_out_surroundings(found: list[FileLayer], graph: Graph) -> list[FileLayer]:
+    """The network's layers: what resizes pictures before it are products too."""
+    names = tuple(f"{node.name}." for node in graph.nodes if node.role == "serving")
+    return [layer for layer in found if not layer.name.startswith(names)]
 
 
 def _fill_sides(found: list[FileLayer], wanted: list[FileLayer]) -> list[FileLayer]:

@@ -119,7 +119,7 @@ class _Builder:
     def add_input(self, taken: PixelInput) -> None:
         """Everything before the network.
 
-        Bytes are cast first of all, since TensorRT does nothing else with them; but for resizing, which rounds to them.
+        Bytes are cast first of all, since TensorRT does nothing else with them.
         """
         wanted, before = self._graph.input, self._before
         self._input = x = Value(wanted.name, pixel_shape(taken, wanted.shape), taken.dtype)
@@ -127,10 +127,7 @@ class _Builder:
             self._dropped = _find_first_pair(self._graph)
             assert self._dropped
             self._same[self._dropped.output.name] = self._arrange(x, taken, "_of_bytes")
-        if taken.crop is not None:
-            x = self._widen(before, self._arrange(x, taken), "cast")
-        else:
-            x = self._arrange(self._widen(before, x, "cast"), taken)
+        x = self._arrange(self._widen(before, x, "cast"), taken)
         if taken.mean or taken.scale != 1:
             count = wanted.shape[0]
             op = serving.NormalizePixels(taken.scale, taken.mean or (0.0,) * count, taken.std or (1.0,) * count)
@@ -147,7 +144,8 @@ class _Builder:
             x = self._add(self._before, f"reverse_channels{more}", serving.ReverseChannels(), x, dtype=x.dtype)
         if taken.crop is not None:
             _, h, w = self._graph.input.shape
-            x = self._add(self._before, f"resize{more}", serving.ResizeAndCrop((h, w), taken.crop), x, dtype=x.dtype)
+            op = serving.ResizeAndCrop((h, w), taken.crop, whole=taken.dtype == "uint8")
+            x = self._add(self._before, f"resize{more}", op, x, dtype=x.dtype)
         return x
 
     def add_output(self, served: ServedOutput) -> Iterator[Value]:

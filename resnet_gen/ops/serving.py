@@ -5,7 +5,9 @@ No network is made of these: a spec's graph has none of them, and its counts non
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+from fractions import Fraction
 
 from resnet_gen.ops.base import Op, Shape, ShapeError, feature_map
 from resnet_gen.ops.serving_words import Layout
@@ -23,12 +25,40 @@ def name_sides(shape: Shape) -> list[int | str]:
     return [next(names) if side == ANY_SIDE else side for side in shape]
 
 
+def fill_sides(shape: Shape, size: Sequence[int]) -> Shape:
+    """A shape with another height and width: in place of the sides that are open, of the last two where none is."""
+    if ANY_SIDE not in shape:
+        return (*shape[:-2], *size)
+    sides = iter(size)
+    return tuple(next(sides) if side == ANY_SIDE else side for side in shape)
+
+
 def picture_shape(shape: Shape, layout: Layout, *, open_sides: bool) -> Shape:
     """The shape of a picture as a file takes it, whose network takes `shape`, (C, H, W)."""
     c, h, w = shape
     if open_sides:
         h = w = ANY_SIDE
     return (h, w, c) if layout == "NHWC" else (c, h, w)
+
+
+_FINEST_PART = 10_000
+"""The largest denominator of the part that a crop keeps, so that sides are computed in whole numbers of 64 bits."""
+
+
+def list_ratios(size: Sequence[int], crop: float) -> list[Fraction]:
+    """What each side is before its crop, of which that part is kept, exactly."""
+    part = Fraction(str(crop)).limit_denominator(_FINEST_PART)
+    return [side / part for side in size]
+
+
+def find_resized_sides(given: tuple[int, int], size: tuple[int, int], crop: float) -> tuple[int, int]:
+    """The (H, W) that a picture is resized to, so that the crop of `size` keeps that part of one side.
+
+    Halves are rounded to even. In whole numbers, as floats take some halves for more or less.
+    """
+    ratio = max(before / side for before, side in zip(list_ratios(size, crop), given, strict=True))
+    height, width = (max(least, round(side * ratio)) for least, side in zip(size, given, strict=True))
+    return height, width
 
 
 class ChannelsFirst(Op):
@@ -50,11 +80,13 @@ class ReverseChannels(Op):
 class ResizeAndCrop(Op):
     """A map of any size to `size`, (H, W): resized with antialiasing, of which the central crop is taken.
 
-    The crop keeps the part `crop` of the shorter side, as `engine.image` does it with Pillow.
+    The crop keeps the part `crop` of the shorter side, as `engine.image` does it with Pillow. With `whole` values are
+    rounded to whole ones after the columns and after the rows, as Pillow does.
     """
 
     size: tuple[int, int]
     crop: float
+    whole: bool = True
 
     def shape(self, *inputs: Shape) -> Shape:
         c, _, _ = feature_map(inputs[0], "resizing")

@@ -7,7 +7,6 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 from resnet_gen.build.passes import serve_graph
-from resnet_gen.build.serving import refuse_resizing
 from resnet_gen.generate.base import CodeSubject
 from resnet_gen.graph import Graph, Value
 from resnet_gen.language.served_outputs import find_scores
@@ -28,7 +27,8 @@ def files(subject: CodeSubject) -> dict[str, str]:
         message = f"{subject.name}: a picture cannot become {taken.channels} channels"
         raise refuse(message, hint="1, 3 and 4 channels can be read")
     if serve and serve.size == "any":
-        refuse_resizing(subject.loaded)
+        where = subject.loaded.source.span(("serve", "size"))
+        raise refuse("serve.size: the program resizes pictures itself", where, "leave the size fixed")
     mean, std = taken.normalization
     texts = render_tree(
         "cpp",

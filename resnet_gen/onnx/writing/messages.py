@@ -15,7 +15,7 @@ from resnet_gen.onnx.writing.protobuf import float32, integer, integers, length,
 from resnet_gen.ops import DType, Shape
 from resnet_gen.ops.serving import name_sides
 
-INT64, DOUBLE = 7, 11
+INT64 = 7
 ELEMENT_OF: dict[DType, int] = {
     "float32": 1,
     "uint8": 2,

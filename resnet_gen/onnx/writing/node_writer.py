@@ -10,7 +10,7 @@ import numpy as np
 
 from resnet_gen.graph import Node
 from resnet_gen.onnx.writing import messages
-from resnet_gen.onnx.writing.messages import DOUBLE, ELEMENT_OF, INT64, Attribute, Initializer
+from resnet_gen.onnx.writing.messages import ELEMENT_OF, INT64, Attribute, Initializer
 from resnet_gen.ops import DType
 from resnet_gen.weights.base import Array
 from resnet_gen.weights.stream import element_type
@@ -30,13 +30,9 @@ class NodeWriter:
     constants: list[Initializer] = field(default_factory=list)
     nodes: list[bytes] = field(default_factory=list)
 
-    def integers(self, role: str, values: list[int]) -> str:
+    def integers(self, role: str, values: Any) -> str:
         """A constant of 64-bit integers, called after the node and `role`."""
         return self._constant(role, INT64, np.asarray(values, "<i8"))
-
-    def doubles(self, role: str, values: list[float]) -> str:
-        """A constant of 64-bit floats, in which sizes are computed, called after the node and `role`."""
-        return self._constant(role, DOUBLE, np.asarray(values, "<f8"))
 
     def numbers(self, role: str, values: Any, dtype: DType | None = None) -> str:
         """A constant of the node's own type, or of `dtype`, called after the node and `role`."""

@@ -13,9 +13,8 @@ from resnet_gen.graph import Graph, Node
 from resnet_gen.onnx.writing import messages
 from resnet_gen.onnx.writing.messages import ELEMENT_OF, Attribute, Initializer
 from resnet_gen.onnx.writing.node_writer import NodeWriter, OperationRule
-from resnet_gen.onnx.writing.serving_rules import RESIZING_OPSET, SERVING_RULES
+from resnet_gen.onnx.writing.serving_rules import SERVING_RULES
 from resnet_gen.ops import Op
-from resnet_gen.ops.serving import ResizeAndCrop
 from resnet_gen.weights.base import Array
 from resnet_gen.weights.stream import element_type, largest_number
 
@@ -280,8 +279,6 @@ _SCALES_OF_ANY_TYPE = 19
 
 
 def _opset(node: Node) -> int:
-    if isinstance(node.op, ResizeAndCrop):
-        return RESIZING_OPSET
     types = {node.output.dtype, *(value.dtype for value in node.inputs)}
     if "bfloat16" in types:
         return _BFLOAT16_LAYERS

@@ -4,12 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
-from resnet_gen.onnx.writing.messages import DOUBLE, INT64
 from resnet_gen.onnx.writing.node_writer import NodeWriter, OperationRule
+from resnet_gen.onnx.writing.resizing_rule import resize_and_crop
 from resnet_gen.ops import Op, serving
 
-RESIZING_OPSET = 18
-"""The opset from which Resize can smooth what it makes smaller."""
 _AXES_AS_INPUT = 18
 """The opset from which ReduceL2 takes its axes as an input."""
 _SHORTEST = 1e-12
@@ -39,41 +37,6 @@ def _per_channel(values: tuple[float, ...]) -> list[list[list[float]]]:
     return [[[value]] for value in values]
 
 
-def _resize_and_crop(op: serving.ResizeAndCrop, call: NodeWriter) -> None:
-    """As `engine.image` computes sizes, in the same 64-bit floats, so that each is the same whole number.
-
-    What is cut out has its sides stated again, since the rest of the network is built for them.
-    """
-    (x,) = call.inputs
-    own = call.step("shape", "Shape", x)
-    start, end = call.integers("sides_start", [2]), call.integers("sides_end", [4])
-    sides = call.step("sides_wide", "Cast", call.step("sides", "Slice", own, start, end), to=DOUBLE)
-    wanted = call.integers("size", list(op.size))
-    by_side = call.step("ratios", "Div", call.doubles("before_crop", [side / op.crop for side in op.size]), sides)
-    ratio = call.step("ratio", "ReduceMax", by_side, call.integers("ratio_axes", [0]), keepdims=1)
-    near = call.step("rounded", "Round", call.step("scaled", "Mul", sides, ratio))
-    resized = call.step("resized_sides", "Max", call.step("whole", "Cast", near, to=INT64), wanted)
-    # Not with `axes`: ONNX Runtime 1.32 permutes as many sizes as there are axes when it moves a Transpose past it.
-    batch = call.step("batch", "Slice", own, call.integers("batch_start", [0]), start)
-    y = call.step(
-        "resize",
-        "Resize",
-        x,
-        "",
-        "",
-        call.step("all_sides", "Concat", batch, resized, axis=0),
-        antialias=1,
-        exclude_outside=1,
-        coordinate_transformation_mode="half_pixel",
-        mode="linear",
-    )
-    room = call.step("room", "Sub", resized, wanted)
-    first = call.step("first", "Div", room, call.integers("two", [2]))
-    last = call.step("last", "Add", first, wanted)
-    cropped = call.step("crop", "Slice", y, first, last, call.integers("crop_axes", [2, 3]))
-    call.end("Reshape", cropped, call.integers("made", [0, *call.node.shape]))
-
-
 def _best_classes(op: serving.BestClasses, call: NodeWriter) -> None:
     call.end_second("scores", "TopK", *call.inputs, call.integers("k", [op.k]), axis=1, largest=1, sorted=1)
 
@@ -92,7 +55,7 @@ SERVING_RULES: dict[type[Op], OperationRule] = {
     serving.ReverseChannels: lambda _, call: call.end(
         "Gather", *call.inputs, call.integers("order", [*reversed(range(call.node.shape[0]))]), axis=1
     ),
-    serving.ResizeAndCrop: _resize_and_crop,
+    serving.ResizeAndCrop: resize_and_crop,
     serving.NormalizePixels: _normalize,
     serving.BestClasses: _best_classes,
     serving.ScoresOfClasses: lambda _, call: call.end("GatherElements", *call.inputs, axis=1),

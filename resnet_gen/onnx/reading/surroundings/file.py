@@ -18,3 +18,8 @@ def read_surroundings(path: Path) -> Surroundings:
     outline = read_outline(path)
     header = FileHeader(outline, path)
     return see_through(outline.model, header.initializers(), header.opset()).surroundings
+
+
+def uses_resize(path: Path) -> bool:
+    """Whether a file has ONNX's operator that resizes, as files had that were built before pictures were weighed."""
+    return any(node.op_type == "Resize" for node in read_outline(path).model.graph.node)

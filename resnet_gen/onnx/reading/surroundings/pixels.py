@@ -15,6 +15,7 @@ from resnet_gen.onnx.reading.constants import DTYPES
 from resnet_gen.onnx.reading.shape_inference import read_type
 from resnet_gen.onnx.reading.surroundings.nodes import ExactNumbers, TensorFlow, find_exact, find_integers, read_exact
 from resnet_gen.onnx.reading.surroundings.resizing import find_crop
+from resnet_gen.onnx.reading.surroundings.weighed_crop import find_weighed_crop
 from resnet_gen.ops import DType
 
 _MOST_STEPS = 24
@@ -51,6 +52,7 @@ class PixelSteps:
     stripped: bool = False
     crop: float | None = None
     cast: bool = False
+    of_bytes: bool = False
 
     @property
     def channels(self) -> int:
@@ -96,7 +98,7 @@ def _begin(given: ValueInfoProto, flow: TensorFlow) -> PixelSteps | None:
     if dtype is None or dims is None or len(dims) != 4 or (dtype.name != "uint8" and dtype.name not in _FLOATS):
         return None
     axis = 3 if _ends_in_channels(flow, given.name, dims) else 1
-    return PixelSteps(given.name, dtype.name, axis, dims)
+    return PixelSteps(given.name, dtype.name, axis, dims, of_bytes=dtype.name == "uint8")
 
 
 def _ends_in_channels(flow: TensorFlow, name: str, dims: tuple[Any, ...]) -> bool:
@@ -131,13 +133,18 @@ def _take_step(flow: TensorFlow, steps: PixelSteps) -> PixelSteps | None:
 
 
 def _resize(flow: TensorFlow, steps: PixelSteps) -> PixelSteps | None:
-    """Pixels as they come, of any size, resized and cropped: before they are cast, as pictures have no other values."""
-    as_given = steps.factor == (Fraction(1),) and steps.shift == (Fraction(0),) and not steps.cast
-    found = find_crop(flow, steps.tensor) if steps.axis == 1 and as_given and steps.crop is None else None
+    """Pixels as they come, of any size, resized and cropped: by products of floats, or by `Resize` before any cast."""
+    as_given = steps.factor == (Fraction(1),) and steps.shift == (Fraction(0),)
+    if steps.axis != 1 or not as_given or steps.crop is not None:
+        return None
+    dims = steps.dims[:2]
+    if not steps.cast and (resized := find_crop(flow, steps.tensor)):
+        return replace(steps, tensor=resized.tensor, dims=(*dims, *resized.size), stripped=True, crop=resized.crop)
+    found = find_weighed_crop(flow, steps.tensor, whole=steps.of_bytes) if steps.dtype == "float32" else None
     if found is None:
         return None
-    dims = (*steps.dims[:2], *found.size)
-    return replace(steps, tensor=found.tensor, dims=dims, stripped=True, crop=found.crop)
+    dims = (*dims, *found.size)
+    return replace(steps, tensor=found.tensor, dtype=found.dtype, dims=dims, stripped=True, crop=found.crop)
 
 
 def _pass(flow: TensorFlow, steps: PixelSteps, index: int, attributes: dict[str, Any]) -> PixelSteps | None:
