@@ -22,6 +22,7 @@ from resnet_gen.graph.surrounding_terms import (
 from resnet_gen.graph.surroundings import NOTHING_AROUND, Surroundings
 from resnet_gen.language.spec import Input
 from resnet_gen.ops import Softmax
+from resnet_gen.ops.serving import round_part
 from resnet_gen.problems import Loc, several, visible
 
 
@@ -51,7 +52,7 @@ def list_faults(around: Surroundings, stated: Input, wanted: Surroundings | None
         swapped = ", which is that of colours in the other order" * found.is_close(own.reverse())
         yield SurroundingFault(("input", "mean"), words + swapped)
     cropped = pixels.crop if pixels else None
-    otherwise = cropped and cropped != stated.crop
+    otherwise = cropped and cropped != round_part(stated.crop)
     if otherwise:
         words = f"crops to {cropped:g} of a picture, the spec to {stated.crop:g}"
         yield SurroundingFault(("input", "crop"), words)

@@ -18,6 +18,7 @@ from resnet_gen.infer.spec_text import spec_yaml
 from resnet_gen.language.lower import lower
 from resnet_gen.language.served_outputs import find_surroundings, with_served_maps
 from resnet_gen.language.spec import Input
+from resnet_gen.ops.serving import round_part
 from resnet_gen.ops.serving_words import PIXEL_TYPES
 from resnet_gen.problems import Refused
 
@@ -28,7 +29,7 @@ def add_preprocessing(data: dict[str, Any], around: Surroundings, stated: Input)
     more: dict[str, Any] = {}
     if found and not found.is_close(Normalization(*stated.normalization)):
         more = {"mean": list(found.mean), "std": list(found.std)}
-    if pixels and pixels.crop is not None and pixels.crop != stated.crop:
+    if pixels and pixels.crop is not None and pixels.crop != round_part(stated.crop):
         more["crop"] = pixels.crop
     return {**data, "input": {**data.get("input", {}), **more}} if more else data
 

@@ -10,6 +10,7 @@ from resnet_gen.graph.surroundings import PixelInput, ServedKind, ServedOutput, 
 from resnet_gen.language.load import Loaded
 from resnet_gen.language.serve import BEST
 from resnet_gen.ops import GlobalAvgPool, Linear, Softmax
+from resnet_gen.ops.serving import round_part
 from resnet_gen.ops.serving_words import EMBEDDINGS, SERVED_WORDS
 from resnet_gen.problems import Loc, Refused, refuse, several, suggest
 
@@ -47,7 +48,7 @@ def find_surroundings(loaded: Loaded, graph: Graph) -> Surroundings | None:
         float(spec.serve.greatest),
         mean,
         std,
-        spec.input.crop if spec.serve.size == "any" else None,
+        round_part(spec.input.crop) if spec.serve.size == "any" else None,
     )
     return Surroundings(pixels, reader.list_outputs())
 

@@ -45,10 +45,30 @@ _FINEST_PART = 10_000
 """The largest denominator of the part that a crop keeps, so that sides are computed in whole numbers of 64 bits."""
 
 
+_LEAST_PART = Fraction(1, 100)
+"""A part up to which such denominators are too coarse; no file resizes for so small a crop."""
+
+
+def find_part(crop: float) -> Fraction:
+    """The part of a side that a crop keeps, exactly: 5/6 for 0.8333333333333334."""
+    part = Fraction(str(crop))
+    return part.limit_denominator(_FINEST_PART) if part > _LEAST_PART else part
+
+
+def find_decimal(part: Fraction) -> float:
+    """The number of fewest digits that stands for a part, which a file's numbers show."""
+    numbers = (float(f"{float(part):.{digits}g}") for digits in range(1, 18))
+    return next((number for number in numbers if find_part(number) == part), float(part))
+
+
+def round_part(crop: float) -> float:
+    """A crop as files show it, which keep the part alone."""
+    return find_decimal(find_part(crop))
+
+
 def list_ratios(size: Sequence[int], crop: float) -> list[Fraction]:
     """What each side is before its crop, of which that part is kept, exactly."""
-    part = Fraction(str(crop)).limit_denominator(_FINEST_PART)
-    return [side / part for side in size]
+    return [side / find_part(crop) for side in size]
 
 
 def find_resized_sides(given: tuple[int, int], size: tuple[int, int], crop: float) -> tuple[int, int]:

@@ -7,7 +7,6 @@ import numpy as np
 import onnx
 import pytest
 from onnx.reference import ReferenceEvaluator
-from PIL import Image
 from scipy.special import softmax
 from sklearn.datasets import load_sample_images
 
@@ -17,14 +16,12 @@ from resnet_gen.build.passes import prepare
 from resnet_gen.build.request import BuildBatch, Request
 from resnet_gen.build.request_resolution import BuildWishes, resolve_request
 from resnet_gen.build.serving import describe_serving
-from resnet_gen.engine.image import _resize_and_crop, normalize_pixels
-from resnet_gen.graph import Graph, Node, Value
+from resnet_gen.engine.image import normalize_pixels
 from resnet_gen.graph.counts import count
 from resnet_gen.graph.serving import pixel_step
 from resnet_gen.graph.surroundings import PixelInput
 from resnet_gen.language.load import load, with_settings
 from resnet_gen.language.lower import lower
-from resnet_gen.ops.serving import ResizeAndCrop
 from resnet_gen.problems import Refused
 from resnet_gen.speed.targets import load_target
 from tests.helpers import onnx_runs
@@ -138,74 +135,6 @@ def test_in_sixteen_bits_the_inside_is_the_network_that_is_built_without(precisi
         x = np.concatenate([normalize_pixels(crop, loaded.spec.input) for crop in crops()])
         plain = onnx_runs.model_bytes(bare.graph, bare.weights)
         assert (run_named(model_bytes(loaded, request), crops())["logits"] == run_named(plain, x)["logits"]).all()
-
-
-# --- any size ----------------------------------------------------------------
-
-SIZES = [(40, 27), (41, 29), (31, 77), (100, 33), (17, 17), (SIDE, SIDE), (18, 18), (7, 5), (1, 1), (1, 30), (51, 52)]
-
-
-@cache
-def pictures():
-    """Photographs and noise of awkward sizes."""
-    photo = Image.fromarray(load_sample_images().images[0])
-    random = np.random.default_rng(0)
-    return [
-        picture
-        for size in SIZES
-        for picture in (photo.resize(size), Image.fromarray(random.integers(0, 256, (*size[::-1], 3), np.uint8)))
-    ]
-
-
-def resized(size, crop):
-    """What the graph makes of pictures of any size, as a function of one."""
-    given, made = Value("input", (3, 0, 0), "uint8"), Value("made", (3, *size), "uint8")
-    node = Node("made", "made", ResizeAndCrop(size, crop), (given,), made)
-    session = onnx_runs.session(onnx_runs.model_bytes(Graph("resize", given, (node,), (made,)), None))
-    return lambda pixels: session.run(None, {"input": pixels.transpose(2, 0, 1)[None]})[0][0].transpose(1, 2, 0)
-
-
-@pytest.mark.parametrize(("size", "crop"), [((SIDE, SIDE), 0.875), ((12, 20), 1.0), ((SIDE, SIDE), 0.95)])
-def test_pictures_of_any_size_are_resized_and_cropped_as_pillow_does(size, crop):
-    """Within two of 255 steps: each rounds between rows and columns, and Pillow begins with either by the size."""
-    taken = load_served(more=(f"input.size=[{size[0]}, {size[1]}]", f"input.crop={crop}")).spec.input
-    resize, largest, off = resized(size, crop), 0, []
-    for picture in pictures():
-        found, own = resize(np.asarray(picture)), np.asarray(_resize_and_crop(picture, taken))
-        apart = np.abs(found.astype(int) - own)
-        largest = max(largest, apart.max())
-        off.append((apart > 0).mean())
-    assert largest <= 2
-    assert np.mean(off) < 0.1
-
-
-def any_size(pixels):
-    """The logits of a file for pictures of any size, as ONNX Runtime rewrites it."""
-    return onnx_runs.Session(model_bytes(load_served("size=any"), Request()), optimized=True).run(pixels[None])[0]
-
-
-def test_a_file_for_any_size_classifies_as_a_picture_that_is_read():
-    bare = model_bytes(load(str(TINY), COLOURS), Request())
-    taken = load_served().spec.input
-    for photo in load_sample_images().images:
-        picture = Image.fromarray(photo)
-        own = run_named(bare, normalize_pixels(_resize_and_crop(picture, taken), taken))["logits"][0]
-        found = any_size(photo)
-        assert found.argmax() == own.argmax()
-        assert np.abs(found - own).max() < 0.01 * np.abs(own).max()
-
-
-def test_a_crop_that_is_off_by_one_pixel_is_noticed():
-    model = onnx.load_from_string(model_bytes(load_served("size=any"), Request()))
-    photo = np.random.default_rng(0).integers(0, 256, (1, 24, 24, 3), np.uint8)
-    own = run_named(model.SerializeToString(), photo)["logits"]
-    one = onnx.numpy_helper.from_array(np.asarray([1], np.int64), "one")
-    (place,) = [i for i, node in enumerate(model.graph.node) if node.name == "serve.resize.first"]
-    model.graph.node[place].output[0] = "right"
-    model.graph.node.insert(place + 1, onnx.helper.make_node("Sub", ["right", "one"], ["serve.resize.first"]))
-    model.graph.initializer.append(one)
-    moved = run_named(model.SerializeToString(), photo)["logits"]
-    assert np.abs(moved - own).max() > 0.01 * np.abs(own).max()
 
 
 # --- eight bits ----------------------------------------------------------------
@@ -333,8 +262,7 @@ def refusal(loaded, **wishes):
 
 
 def test_what_a_runtime_cannot_do_is_refused_with_the_reason():
-    jetson, gpu = load_target("jetson-nano"), load_target("rtx-4090")
-    assert refusal(load_served("size=any"), device=gpu).startswith("serve.size: TensorRT smooths nothing")
+    jetson = load_target("jetson-nano")
     assert refusal(load_served(), device=jetson) == "serve.type: TensorRT 8.2.1 takes no bytes"
     assert refusal(load_served(), precision="fp16", typed_io=True) == "--io typed means nothing where pixels are served"
     assert model_bytes(load_served("type=float32"), resolve_request(BuildWishes(device=jetson)))

@@ -709,5 +709,5 @@ def test_the_best_classes_of_a_served_engine_are_printed_as_it_names_them(kind, 
     assert out.splitlines()[1:] == [f"class {int(found):>5}  probability {found:.4f}" for found in sums]
 
 
-def test_pictures_of_any_size_are_not_for_tensorrt():
-    assert "serve.size: TensorRT smooths nothing that it makes smaller" in refusal(str(TINY), ["serve.size=any"])
+def test_pictures_of_any_size_are_not_for_a_program_that_resizes_them():
+    assert "serve.size: the program resizes pictures itself" in refusal(str(TINY), ["serve.size=any"])

@@ -98,3 +98,31 @@ def normalized(path: Path, *, reverse: bool = False) -> Path:
         "Div", around.constant(np.reshape(STD, (3, 1, 1)))
     )
     return around.write(path)
+
+
+def resize_by_operator(around: Around, side: int, crop: float) -> Around:
+    """One more step: a picture of any size to a square, by `Resize`, as our files had it at first."""
+    given, before = around.last, around.before
+
+    def node(op, *reads, **attributes):
+        around.number += 1
+        before.append(helper.make_node(op, reads, [f"crop{around.number}"], **attributes))
+        return f"crop{around.number}"
+
+    def integers(*values):
+        return around.constant(values, np.int64)
+
+    wanted, shape = integers(side, side), node("Shape", given)
+    sides = node("Cast", node("Slice", shape, integers(2), integers(4)), to=TensorProto.DOUBLE)
+    ratio = node(
+        "ReduceMax", node("Div", around.constant([side / crop] * 2, np.float64), sides), integers(0), keepdims=1
+    )
+    near = node("Cast", node("Round", node("Mul", sides, ratio)), to=TensorProto.INT64)
+    resized = node("Max", near, wanted)
+    whole = node("Concat", node("Slice", shape, integers(0), integers(2)), resized, axis=0)
+    how = {"coordinate_transformation_mode": "half_pixel", "mode": "linear"}
+    made = node("Resize", given, "", "", whole, antialias=1, exclude_outside=1, **how)
+    first = node("Div", node("Sub", resized, wanted), integers(2))
+    cropped = node("Slice", made, first, node("Add", first, wanted), integers(2, 3))
+    around.last = node("Reshape", cropped, integers(0, 3, side, side))
+    return around

@@ -17,6 +17,7 @@ from resnet_gen.onnx.reading.surroundings.nodes import ExactNumbers, TensorFlow,
 from resnet_gen.onnx.reading.surroundings.resizing import find_crop
 from resnet_gen.onnx.reading.surroundings.weighed_crop import find_weighed_crop
 from resnet_gen.ops import DType
+from resnet_gen.ops.serving import round_part
 
 _MOST_STEPS = 24
 _FLOATS: tuple[DType, ...] = ("float32", "float16", "bfloat16")
@@ -139,7 +140,8 @@ def _resize(flow: TensorFlow, steps: PixelSteps) -> PixelSteps | None:
         return None
     dims = steps.dims[:2]
     if not steps.cast and (resized := find_crop(flow, steps.tensor)):
-        return replace(steps, tensor=resized.tensor, dims=(*dims, *resized.size), stripped=True, crop=resized.crop)
+        crop, dims = round_part(resized.crop), (*dims, *resized.size)
+        return replace(steps, tensor=resized.tensor, dims=dims, stripped=True, crop=crop)
     found = find_weighed_crop(flow, steps.tensor, whole=steps.of_bytes) if steps.dtype == "float32" else None
     if found is None:
         return None

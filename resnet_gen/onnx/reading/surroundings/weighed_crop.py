@@ -14,7 +14,7 @@ from typing import Any, NamedTuple, TypeAlias
 import numpy as np
 
 from resnet_gen.onnx.reading.surroundings.nodes import TensorFlow
-from resnet_gen.ops.serving import list_ratios
+from resnet_gen.ops.serving import find_decimal
 
 _Term: TypeAlias = int
 _COMMUTATIVE = ("Add", "Max", "Min", "Mul")
@@ -25,8 +25,6 @@ _ATTRIBUTES = {
 """The operators that weights are made by, and which of their attributes matter."""
 _MOST_TERMS, _MOST_PAIRS = 120, 12
 _FLOAT, _UINT8 = 1, 2
-_DIGITS = range(1, 18)
-"""Digits of the shortest text of a float64."""
 
 
 class WeighedCrop(NamedTuple):
@@ -69,16 +67,7 @@ def _read_crop(flow: TensorFlow, given: str, whole: bool) -> WeighedCrop:
     size = terms.find_size()
     for part in terms.list_parts(size):
         if found == tuple(_weigh(terms, size, part, axis) for axis in (0, 1)):
-            return WeighedCrop(tensor, dtype, size, _write_decimal(part))
-    raise _OtherTermsError
-
-
-def _write_decimal(part: Fraction) -> float:
-    """The number of fewest digits that stands for a part of 1."""
-    for digits in _DIGITS:
-        found = float(f"{float(part):.{digits}g}")
-        if 0 < found <= 1 and list_ratios([1], found) == [1 / part]:
-            return found
+            return WeighedCrop(tensor, dtype, size, find_decimal(part))
     raise _OtherTermsError
 
 
@@ -169,8 +158,10 @@ class _Terms:
         """What part of a side the crop may keep, by two constants of which one may be twice the sides before it."""
         pairs = [values for shape, values in self._constants if shape == (2,)][:_MOST_PAIRS]
         for twice, divisors in permutations(pairs, 2):
-            if all(divisor > 0 and side <= above for side, above, divisor in zip(size, twice, divisors, strict=True)):
-                yield Fraction(2 * size[1] * divisors[0], twice[0])
+            if min(*twice, *divisors) > 0:
+                part = Fraction(2 * size[1] * divisors[0], twice[0])
+                if part <= 1:
+                    yield part
 
 
 def _weigh(terms: _Terms, size: Sequence[int], part: Fraction, axis: int) -> _Term:
