@@ -3,18 +3,15 @@
 from __future__ import annotations
 
 import json
-import math
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from pydantic import TypeAdapter
 
 from resnet_gen.build import manifest
 from resnet_gen.engine.base import Runner, format_shape
 from resnet_gen.engine.file_serving import FileServing
 from resnet_gen.engine.names import ENGINE
-from resnet_gen.graph.surrounding_terms import list_differences
 from resnet_gen.graph.surroundings import NOTHING_AROUND, PixelInput, Surroundings
 from resnet_gen.language.load import Loaded
 from resnet_gen.language.lower import lower
@@ -23,8 +20,8 @@ from resnet_gen.language.served_outputs import find_surroundings, with_served_ma
 from resnet_gen.language.spec import Input
 from resnet_gen.onnx.class_labels import read_class_labels
 from resnet_gen.onnx.metadata_keys import LABELS_KEY, SERVE_KEY, SPEC_KEY, WRAP_KEY
-from resnet_gen.problems import Refused, refuse, shorten
-from resnet_gen.system.files import SMALL
+from resnet_gen.onnx.surroundings_statement import contrast_statement, read_statement
+from resnet_gen.problems import Refused, refuse
 from resnet_gen.weights.base import Array
 
 _AGAIN = "build it again"
@@ -70,13 +67,8 @@ def _read_graph(session: Runner) -> Surroundings | None:
 
 def _check_statement(session: Runner, stated: Surroundings, found: Surroundings) -> None:
     """Refuse a file whose metadata say of what is around its network what its graph does not do."""
-    for each in list_differences(stated, found):
-        said, done = shorten(each.before), shorten(each.after)
-        message = f"its metadata say '{said}' of {each.key}, and its graph has '{done}'"
+    if message := contrast_statement(stated, found):
         raise refuse(message, session.where, f"{_AGAIN}, or leave '{SERVE_KEY}' out of its metadata")
-    names = [[name for output in each.outputs for name in output.names] for each in (stated, found)]
-    if names[1] and names[0] != names[1]:
-        raise refuse("its metadata call its outputs otherwise than its graph does", session.where, _AGAIN)
 
 
 def _read_statement(session: Runner, built: dict[str, Any] | None) -> Surroundings | None:
@@ -91,23 +83,6 @@ def _read_statement(session: Runner, built: dict[str, Any] | None) -> Surroundin
         return None if text is None else read_statement(text)
     except (ValueError, RecursionError):  # pydantic's errors are ValueErrors
         raise refuse("what it says of its pixels cannot be read", session.where, _AGAIN) from None
-
-
-def read_statement(text: str) -> Surroundings:
-    """What a file states of what is put around its network; raises `ValueError` for what is no such statement."""
-    if len(text) > SMALL:
-        raise ValueError
-    around = TypeAdapter(Surroundings).validate_json(text)
-    if around.input and not _is_possible(around.input):
-        raise ValueError
-    return around
-
-
-def _is_possible(pixels: PixelInput) -> bool:
-    """Whether there are such pixels: numbers that are finite, as many means as deviations, of which none is zero."""
-    numbers = (pixels.scale, *pixels.mean, *pixels.std)
-    whole = all(map(math.isfinite, numbers)) and pixels.scale > 0 and all(pixels.std)
-    return whole and len(pixels.mean) == len(pixels.std) and 0 < (1.0 if pixels.crop is None else pixels.crop) <= 1
 
 
 def _read_labels(session: Runner, built: dict[str, Any] | None) -> tuple[str, ...]:

@@ -131,7 +131,7 @@ def build(specs: tuple[str, ...], settings: tuple[str, ...], folder: Path, side:
 @click.option(
     "--batch", type=click.IntRange(*MEASURED_BATCHES), help="Images in the batch.  [default: the model's, or 1]"
 )
-@click.option("--top", type=click.IntRange(1, 100), default=5, show_default=True, help="Classes to print.")
+@click.option("--top", type=click.IntRange(1, 100), help="Classes to print.  [default: 5]")
 @click.option(
     "--repeat", type=click.IntRange(1, 10_000), default=5, show_default=True, help="Timed runs, after one to warm up."
 )

@@ -258,6 +258,8 @@ serving = combine_options(
 def with_serving(texts: tuple[str, ...], choices: dict[str, Any]) -> tuple[str, ...]:
     """The options of `serving`, taken out of `choices`, as more `--set`s."""
     given = {name: choices.pop(name) for name in _SERVING}
+    if given["serve_outputs"] is not None and not given["serve_outputs"].strip():
+        raise refuse("--serve-outputs: no output is named", hint="leave it out for those of the network")
     keys = {key: given[name] for name, key in _SERVING.items() if key and given[name]}
     if "size" in keys:
         keys["size"] = "any"

@@ -28,7 +28,7 @@ def run_model(
     *,
     image: Path | None,
     batch: int | None,
-    top: int,
+    top: int | None,
     repeat: int,
     weights: WeightsSource | None,
     seed: int | None,
@@ -64,7 +64,18 @@ def run_model(
         say(f"warning: {line}", err=True)
     shown = str(image) if image else "random"
     run = _Run(shown, [batch, *x.shape[1:]], median(times), session.runtime)
-    _report_outputs(outputs, run, serving, top, form)
+    if top and (few := _find_fewer_classes(serving, top)):
+        say(f"{session.where}: --top {top}: it outputs its best {few:,} alone", err=True)
+    _report_outputs(outputs, run, serving, top or _TOP, form)
+
+
+_TOP = 5
+
+
+def _find_fewer_classes(serving: FileServing, top: int) -> int | None:
+    """How many classes a file ranks itself, where these are shown, and fewer than was asked for."""
+    best = next((output for output in serving.outputs if output.kind == "top_k"), None)
+    return best.k if best and best.k and best.k < top else None
 
 
 def _read_input(image: Path | None, serving: FileServing, taken: Input, batch: int, seed: int) -> Array:

@@ -116,10 +116,11 @@ def list_label_faults(labels: Sequence[str], stated: Sequence[str]) -> Iterator[
 
 
 def note_surroundings(before: Side, after: Side) -> list[str]:
-    """What one side has around its network, of which the other says nothing."""
+    """What one side has around its network, of which the other says nothing, and what its metadata say wrongly."""
     files = [side for side in (before, after) if side.what == "onnx"]
     lines = describe_surroundings(files[0].surroundings) if len(files) == 1 else []
-    return [f"around the network, {files[0].given} {line}" for line in lines]
+    found = [f"around the network, {files[0].given} {line}" for line in lines]
+    return [*found, *(f"{side.given}: {side.contradiction}" for side in files if side.contradiction)]
 
 
 # --- what makes two graphs comparable -------------------------------------------

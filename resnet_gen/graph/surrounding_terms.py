@@ -7,6 +7,7 @@ from dataclasses import replace
 from typing import NamedTuple
 
 from resnet_gen.graph.surroundings import NOTHING_AROUND, PixelInput, ServedOutput, Surroundings
+from resnet_gen.ops.serving import round_part
 from resnet_gen.problems import shorten, visible
 
 _CLOSE = 1e-5
@@ -148,7 +149,7 @@ def _name_input(pixels: PixelInput | None) -> str:
 
 
 def _name_crop(pixels: PixelInput) -> str:
-    return "fixed" if pixels.crop is None else f"any, crop {pixels.crop:g}"
+    return "fixed" if pixels.crop is None else f"any, crop {round_part(pixels.crop):g}"
 
 
 def _name_normalization(pixels: PixelInput) -> str:

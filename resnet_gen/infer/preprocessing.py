@@ -7,6 +7,7 @@ from typing import Any
 
 from resnet_gen.graph.surrounding_terms import (
     Normalization,
+    describe_output,
     describe_surroundings,
     find_normalization,
     is_normalized,
@@ -81,6 +82,9 @@ def describe_preprocessing(around: Surroundings, *, served: bool) -> Iterator[st
         yield "input: mean and std are those of the file's graph"
     word = "serve" if served else "not carried"
     yield from (f"{word}: around the network, the file {line}" for line in describe_surroundings(around))
+    if not served and around.keeps_outputs:
+        vectors = [output for output in around.outputs if output.kind == "embedding"]
+        yield from (f"not carried: the file outputs {describe_output(output)}" for output in vectors)
 
 
 def list_unknown(around: Surroundings) -> str:

@@ -152,8 +152,9 @@ class _ServeReader:
                 return last.inputs[0].name
         if node and isinstance(node.op, Linear):
             return node.inputs[0].name
-        if "features" in self._outputs:
-            return "features"
+        last_map = ("", *self._list_stages())[-1] if self._loaded.spec.head.kind == "none" else ""
+        if named := next((one for one in ("features", last_map) if one in self._outputs), None):
+            return named
         raise self._refuse("outputs", "the network has no embedding", "its head pools nothing", index)
 
     def _list_stages(self) -> Sequence[str]:

@@ -203,3 +203,31 @@ def test_a_bundle_s_sample_is_of_pixels_and_names_of_classes_are_not_compared(cl
     found = run("out/tiny.onnx", sample)
     assert found["embedding"][0] == pytest.approx(expected["embedding"]["values"], rel=0.02)
     assert "--minShapes=input:1x16x16x3" in (here / "out" / "tiny.build.sh").read_text()
+
+
+@pytest.mark.parametrize("name", STATEMENTS)
+def test_whoever_compares_such_a_file_says_so_too(name, cli, here, best):
+    model = onnx.load(best)
+    entry = next(entry for entry in model.metadata_props if entry.key == "resnet_gen.serve")
+    said = json.loads(entry.value)
+    STATEMENTS[name](said)
+    entry.value = json.dumps(said)
+    onnx.save(model, "other.onnx")
+    spec = (TINY, *SET_COLOURS, "--set", "serve={}", "--set", "serve.outputs=[top2]")
+    code, out, _ = cli("verify", *spec, "--no-config", "--against", "other.onnx", "--format", "json")
+    assert (code, "other.onnx: its metadata " in out) == (1, True)
+    assert cli("verify", *spec, "--no-config", "--against", best)[0] == 0
+    assert "other.onnx: its metadata " in cli("diff", best, "other.onnx")[1]
+    assert "its metadata " not in cli("diff", best, best)[1]
+
+
+def test_more_classes_than_a_file_outputs_are_said_not_to_be_there(cli, here, best):
+    code, out, err = cli("run", best, "--top", "5")
+    assert (code, out.count("class "), "--top 5: it outputs its best 2 alone" in err) == (0, 2, True)
+    for words in ((), ("--top", "2"), ("--top", "1")):
+        assert "alone" not in cli("run", best, *words)[2]
+
+
+def test_outputs_of_no_name_are_none(cli, here):
+    code, _, err = cli("build", TINY, *SET_COLOURS, "--serve-outputs", "", "-o", "empty")
+    assert (code, "--serve-outputs: no output is named" in err, (here / "empty").exists()) == (2, True, False)

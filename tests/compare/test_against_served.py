@@ -9,7 +9,6 @@ import pytest
 from onnx import numpy_helper
 
 from resnet_gen.build.build import write_model
-from resnet_gen.build.file_input import read_statement
 from resnet_gen.build.request import Request
 from resnet_gen.compare.against.model import compare_model, read_model
 from resnet_gen.compare.difference.sides import load_side, make_side
@@ -20,6 +19,7 @@ from resnet_gen.language.lower import lower
 from resnet_gen.onnx.metadata_keys import SERVE_KEY
 from resnet_gen.onnx.reading import read
 from resnet_gen.onnx.reading.surroundings.file import read_surroundings
+from resnet_gen.onnx.surroundings_statement import read_statement
 from resnet_gen.verify.subject import Subject
 from tests.helpers.served import eight_bits, load_served
 

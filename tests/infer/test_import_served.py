@@ -103,3 +103,24 @@ def test_the_best_by_scores_that_are_no_probabilities_are_not_carried(tmp_path):
     found = recover_spec(path)
     assert found.loaded.spec.serve is None
     assert any("by logits" in line for line in found.account)
+
+
+TWO_STAGES = ("stages.depths=[1, 1]", "stages.widths=[4, 4]", "stages.strides=[1, 1]")
+
+
+@pytest.mark.parametrize("outputs", ["[stage1, embedding]", "[embedding, stage1]", "[embedding]"])
+def test_an_embedding_beside_maps_is_carried(outputs, tmp_path):
+    found = check(tmp_path / "m.onnx", (f"outputs={outputs}",), more=TWO_STAGES)
+    assert "embedding" in found.loaded.spec.serve.outputs
+
+
+def test_an_embedding_that_is_not_carried_is_named(tmp_path):
+    """Of halves, which a spec does not take."""
+    path = tmp_path / "m.onnx"
+    write_model(load_served("outputs=[stage1, embedding]", more=TWO_STAGES), Request(), path)
+    model = onnx.load(path)
+    model.graph.input[0].type.tensor_type.elem_type = TensorProto.FLOAT16
+    onnx.save(model, path)
+    found = recover_spec(path)
+    assert found.loaded.spec.serve is None
+    assert any(line.startswith("not carried: the file outputs the embedding 'embedding'") for line in found.account)

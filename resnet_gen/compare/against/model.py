@@ -54,6 +54,8 @@ def compare_model(
     faults = list_faults(file.surroundings, subject.loaded.spec.input, served.surroundings if served else None)
     every = (*faults, *list_label_faults(file.labels, subject.loaded.spec.labels))
     around = tuple((fault.loc, f"{path}: {fault.words}") for fault in every)
+    if file.contradiction and not around:  # of two findings about one thing the other says more
+        around = ((("serve",), f"{path}: {file.contradiction}"),)
     inside = served and outputs_alike(served.surroundings, file.surroundings)
     if not inside:  # a spec's network may end in a softmax itself
         file = replace(file, graph=settle_graph(file.graph, file.surroundings, subject.graph))

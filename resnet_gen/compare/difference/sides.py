@@ -31,7 +31,8 @@ class Side(NamedTuple):
 
     Of a spec, `stated` is everything that it states, resolved. Of a file, `precision` is what it computes in, and
     `unexplained` the names of nodes that are none of our operations. `surroundings` are what stands around the network;
-    of a spec that states any, `inside` is the network as a file of it shows that. `labels` are the classes' names.
+    of a spec that states any, `inside` is the network as a file of it shows that. `labels` are the classes' names,
+    `contradiction` how a file's metadata are not what its graph does.
     """
 
     given: str
@@ -43,6 +44,7 @@ class Side(NamedTuple):
     surroundings: Surroundings = NOTHING_AROUND
     inside: Graph | None = None
     labels: tuple[str, ...] = ()
+    contradiction: str | None = None
 
 
 def load_side(given: str, settings: Sequence[str] = ()) -> Side:
@@ -107,4 +109,7 @@ def _load_file(given: str, revision: Revision | None) -> Side:
     found = read(Path(given), partial=True)
     unexplained = tuple(node.name for node in found.graph.nodes if isinstance(node.op, Opaque))
     around, labels = found.surroundings, found.labels
-    return Side(given, "onnx", found.graph, None, found.precision, unexplained, around, labels=labels)
+    wrong = found.contradiction
+    return Side(
+        given, "onnx", found.graph, None, found.precision, unexplained, around, labels=labels, contradiction=wrong
+    )

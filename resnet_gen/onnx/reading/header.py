@@ -104,10 +104,14 @@ class FileHeader:
         match = re.fullmatch(r"([1-9][0-9]{0,4})x([1-9][0-9]{0,4})", found[0], re.ASCII) if len(found) == 1 else None
         return [int(match[1]), int(match[2])] if match else [None, None]
 
+    def metadata(self) -> dict[str, str]:
+        """What it says of itself."""
+        return {entry.key: entry.value for entry in self._model.metadata_props}
+
     def labels(self) -> tuple[str, ...]:
         """What its metadata call the classes; none where they say nothing that can be read."""
         try:
-            return read_class_labels({entry.key: entry.value for entry in self._model.metadata_props})
+            return read_class_labels(self.metadata())
         except ValueError:
             return ()
 

@@ -63,7 +63,8 @@ class OnnxModel:
     spelled out are computed as ours are: some overflow beyond. `covers` are the ranges of quantized activations;
     `replaceable` is how many initializers are inputs, too, so that whoever runs the file may give others; `images` is
     the element type of the input. `surroundings` are what the file has around the network, whose graph this is.
-    `labels` are what its metadata call the classes, none where they cannot be read.
+    `labels` are what its metadata call the classes, none where they cannot be read; `contradiction` is how what they
+    say of the surroundings is not so.
     """
 
     path: Path
@@ -81,6 +82,7 @@ class OnnxModel:
     images: str
     surroundings: Surroundings = NOTHING_AROUND
     labels: tuple[str, ...] = ()
+    contradiction: str | None = None
 
     @property
     def batch_norm(self) -> str | None:

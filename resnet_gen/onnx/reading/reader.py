@@ -34,6 +34,7 @@ from resnet_gen.onnx.reading.signals import (
     Wire,
 )
 from resnet_gen.onnx.reading.surroundings import see_through, settle_kinds
+from resnet_gen.onnx.surroundings_statement import find_contradiction
 from resnet_gen.ops import Conv, Flatten, Linear
 from resnet_gen.problems import Refused, shorten
 
@@ -79,7 +80,8 @@ class ModelReader:
         around = self._settle_surroundings(found.graph)
         if around is None:
             return ModelReader(self._path, self._outline, partial=self._partial, look_inside=False).read()
-        return replace(found, surroundings=around, labels=self._header.labels())
+        wrong = find_contradiction(self._header.metadata(), self._around)
+        return replace(found, surroundings=around, labels=self._header.labels(), contradiction=wrong)
 
     def _settle_surroundings(self, graph: Graph) -> Surroundings | None:
         """What is around the graph, once its outputs are known; None for what is of other outputs than they are."""
