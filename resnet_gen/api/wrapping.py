@@ -46,6 +46,10 @@ class WrapOptions(TypedDict, total=False):
     """Standard deviation of each channel, above 0."""
     scale: PixelScale | None
     """The greatest pixel; 255 where pixels are normalized."""
+    any_size: bool
+    """Take pictures of any size, which the graph resizes and crops."""
+    crop: float | None
+    """Part of a side that the crop keeps; that of the spec in the file."""
     outputs: Sequence[str]
     """`logits`, `probabilities`, `topK` as in `top5`, `embedding`, `unit_embedding`."""
     labels: Sequence[str] | AnyPath
@@ -110,6 +114,8 @@ def _make_request(options: WrapOptions) -> WrapRequest:
         mean=mean if isinstance(mean, str) else _as_numbers("mean", mean),
         std=_as_numbers("std", options.get("std")),
         scale=options.get("scale"),
+        any_size=options.get("any_size", False),
+        crop=options.get("crop"),
         outputs=tuple(options.get("outputs", ())),
         labels=_as_labels(options.get("labels", ())),
         cuts=tuple(options.get("cuts", ())),

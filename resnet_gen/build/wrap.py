@@ -282,7 +282,7 @@ def _find_fixed(batch: Any) -> int | None:
 def _list_asked(asked: WrapRequest) -> dict[str, Any]:
     """What was asked for; labels are in the file."""
     new = ("start", "seed") if asked.classes is None else ()
-    return {k: v for k, v in asked._asdict().items() if v not in (None, ()) and k not in ("labels", *new)}
+    return {k: v for k, v in asked._asdict().items() if v not in (None, (), False) and k not in ("labels", *new)}
 
 
 # --- the proof ---------------------------------------------------------------------
@@ -293,10 +293,11 @@ _SIDES = ("channels", "rows", "columns")
 
 def _prove_edit(whole: WholeModel, asked: WrapRequest, edit: _Edit, model: bytes, path: Path) -> WrapProof:
     """Run the original and the edited model; of new weights what they read is compared."""
-    checks = list(edit.checks)
+    checks, also = list(edit.checks), [edit.editor.resized] if edit.editor.resized else []
     if edit.features is not None and not any(check.source == edit.features for check in checks):
         checks.append(OutputCheck("same", (edit.features,), edit.features))
-        model = edit.editor.export({}, also=edit.features)
+        also.append(edit.features)
+    model = edit.editor.export({}, also) if also else model
     before, after = (edit.editor.original_dims(asked.cut_input), edit.editor.inner_dims())
     sides = choose_sides(after[1:])
     own = zip(before[1:], sides, _SIDES, strict=True)
@@ -308,6 +309,7 @@ def _prove_edit(whole: WholeModel, asked: WrapRequest, edit: _Edit, model: bytes
             file.write_bytes(data)
         images = (_find_fixed(before[0]), _find_fixed(after[0]))
         plan = ProofPlan(
-            files[0], files[1], edit.pixels, sides, images, tuple(checks), tuple(edit.free), find_coarsest_type(whole)
+            files[0], files[1], edit.pixels, sides, images, tuple(checks), tuple(edit.free), find_coarsest_type(whole),
+            edit.editor.resized,
         )  # fmt: skip
         return prove(plan, str(path))

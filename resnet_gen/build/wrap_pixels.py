@@ -7,6 +7,8 @@ from typing import Any
 from resnet_gen.graph.surroundings import PixelInput
 from resnet_gen.language.spec import IMAGENET_MEAN, IMAGENET_STD, Input
 from resnet_gen.onnx.wrapping.request import IMAGENET, NONE, WrapRequest
+from resnet_gen.ops.limits import LEAST_CROP
+from resnet_gen.ops.serving import round_part
 from resnet_gen.problems import refuse, several
 
 _HINT = "--mean 0.485,0.456,0.406 --std 0.229,0.224,0.225, --mean imagenet for these, or --mean none"
@@ -21,10 +23,21 @@ def choose_pixels(asked: WrapRequest, channels: int, embedded: Input | None, whe
     ranged = float(asked.scale or (255 if mean or asked.mean is not None or dtype == "uint8" else 1))
     if not any(mean) and all(each == 1 for each in std):
         mean, std = (), ()
-    words: dict[str, Any] = {"layout": asked.layout or "NCHW", "order": asked.order or "RGB"}
+    crop = _choose_crop(asked, embedded, where) if asked.any_size else None
+    words: dict[str, Any] = {"crop": crop, "layout": asked.layout or "NCHW", "order": asked.order or "RGB"}
     if words["order"] == "BGR" and channels == 1:
         raise refuse("--channel-order: an image of 1 channel has no order", where)
     return PixelInput(dtype=dtype, scale=ranged, mean=mean, std=std, **words)
+
+
+def _choose_crop(asked: WrapRequest, embedded: Input | None, where: str) -> float:
+    """The part of a side that the central crop keeps: what was said, or what the spec says that the file carries."""
+    crop = asked.crop if asked.crop is not None else embedded.crop if embedded else None
+    if crop is None:
+        raise refuse("it carries no spec that says how pictures are cropped", where, "say it: --crop 0.875")
+    if crop < LEAST_CROP:
+        raise refuse(f"its spec's crop of {crop:g} resizes nearly all of a picture for nothing", where, "--crop 0.875")
+    return round_part(crop)
 
 
 def _choose_normalization(

@@ -15,6 +15,7 @@ import numpy as np
 from resnet_gen.engine.base import Runner, Tuning
 from resnet_gen.engine.onnxruntime import open_model
 from resnet_gen.graph.surroundings import PixelInput
+from resnet_gen.ops.serving import find_resized_sides
 from resnet_gen.problems import Refused, refuse, shorten
 
 CheckKind: TypeAlias = Literal["same", "softmax", "unit", "vector", "top_k"]
@@ -39,6 +40,7 @@ class ProofPlan(NamedTuple):
 
     `images` are how many each file takes at once, None where any number; `shape` is that of an image, of which pixels
     are made for a network with its channels first; `free` are outputs of new weights, which are looked at alone.
+    `resized` is an output, of the file that is run alone, with what it makes of pictures of another size.
     """
 
     reference: Path
@@ -49,6 +51,7 @@ class ProofPlan(NamedTuple):
     checks: tuple[OutputCheck, ...]
     free: tuple[str, ...]
     coarsest: str
+    resized: str | None = None
 
 
 class ComparedOutput(NamedTuple):
@@ -90,11 +93,11 @@ def prove(plan: ProofPlan, where: str) -> WrapProof:
     """Run both files and compare; raises `Refused` where one cannot be run, or where they differ."""
     runners = [_open(path, where, what) for path, what in ((plan.reference, "original"), (plan.wrapped, "wrapped"))]
     many = math.lcm(*(n or 1 for n in plan.images)) * _TIMES
-    given = _draw_inputs(plan, many, of_bytes=runners[1].dtype == np.uint8)
-    wanted, found = (
-        _run_all(runner, x, n, where, what)
-        for runner, x, n, what in zip(runners, given, plan.images, ("original", "wrapped"), strict=True)
-    )
+    x, given = _draw_inputs(plan, many, of_bytes=runners[1].dtype == np.uint8)
+    found = _run_all(runners[1], given, plan.images[1], where, "wrapped")
+    if plan.pixels and plan.resized:
+        x = _take_resized(found.pop(plan.resized), given, plan, where)
+    wanted = _run_all(runners[0], x, plan.images[0], where, "original")
     for name in plan.free:
         if not np.isfinite(found[name]).all():
             raise refuse(f"its output '{shorten(name)}' is not finite", where)
@@ -140,6 +143,8 @@ def _draw_inputs(plan: ProofPlan, many: int, *, of_bytes: bool) -> tuple[Any, An
         sides = (many, *plan.shape)
         x = random.integers(0, 256, sides, np.uint8) if of_bytes else random.standard_normal(sides, np.float32)
         return x, x
+    if plan.resized:
+        height, width = 2 * height + 1, width + width // 2 + 3
     pixels = random.integers(0, 256, (many, height, width, channels), np.uint8)
     given = pixels if plan.pixels.dtype == "uint8" else (pixels / 255 * plan.pixels.scale).astype(plan.pixels.dtype)
     if plan.pixels.dtype != "uint8" and not plan.pixels.mean:
@@ -154,6 +159,48 @@ def _normalize(given: Any, pixels: PixelInput) -> Any:
     if pixels.mean:
         values = (values - np.asarray(pixels.mean)) / np.asarray(pixels.std)
     return np.ascontiguousarray(values.transpose(0, 3, 1, 2))
+
+
+def _take_resized(found: Any, given: Any, plan: ProofPlan, where: str) -> Any:
+    """What the network takes of pictures that the wrapped file resized, once that is what float64 makes of them.
+
+    Whole values may be one off, where a half is rounded: what the file makes of these is taken for the rest.
+    """
+    assert plan.pixels
+    pixels = plan.pixels
+    pictures = np.asarray(given if pixels.layout == "NCHW" else given.transpose(0, 3, 1, 2), np.float64)
+    pictures = pictures[:, ::-1] if pixels.order == "BGR" else pictures
+    wanted = _resize(pictures, plan.shape[1:], pixels)
+    apart = np.abs(np.asarray(found, np.float64) - wanted) if found.shape == wanted.shape else np.inf
+    most, often = (1.001, _SELDOM) if pixels.dtype == "uint8" else (_CLOSE * np.abs(wanted).max(), 1.0)
+    if not (np.max(apart) <= most and np.mean(apart > _CLOSE) <= often):
+        message = f"pictures that are resized differ by {np.max(apart):.3g}"
+        raise refuse(f"the wrapped file computes something else: {message}", where, "nothing is written")
+    turned = found[:, ::-1] if pixels.order == "BGR" else found
+    return _normalize(turned.transpose(0, 2, 3, 1), pixels).astype(np.float32)
+
+
+_SELDOM, _CLOSE = 0.02, 1e-5
+"""How many values may be off by one, and how far values that are not rounded may be, of the largest."""
+
+
+def _resize(pictures: Any, size: Sequence[int], pixels: PixelInput) -> Any:
+    """The central crop of pictures (N, C, H, W), resized in float64 with triangles as Pillow has them."""
+    assert pixels.crop is not None
+    height, width = pictures.shape[2:]
+    sides = find_resized_sides((height, width), (size[0], size[1]), pixels.crop)
+    rows, columns = map(_weigh, (height, width), sides, size)
+    if pixels.dtype == "uint8":
+        return np.floor(rows @ np.floor(pictures @ columns.T + 0.5) + 0.5)
+    return rows @ (pictures @ columns.T)
+
+
+def _weigh(own: int, resized: int, made: int) -> Any:
+    """How much of each pixel of a side is in each that is made of it: (made, own)."""
+    middles = ((resized - made) // 2 + np.arange(made) + 0.5) * own / resized
+    apart = np.abs(np.arange(own) + 0.5 - middles[:, None]) / max(own / resized, 1.0)
+    parts = np.maximum(1 - apart, 0)
+    return parts / parts.sum(axis=1, keepdims=True)
 
 
 def _compare(check: OutputCheck, wanted: Mapping[str, Any], found: Mapping[str, Any]) -> list[ComparedOutput]:

@@ -38,6 +38,9 @@ from resnet_gen.weights.seeds import DEFAULT_SEED, SEEDS
 @click.option("--std", metavar="A,B,C", help="Standard deviation of each channel.")
 @click.option("--scale", type=click.Choice(SCALES),
               help="The greatest pixel.  [default: 255 where pixels are normalized]")  # fmt: skip
+@click.option("--any-size", is_flag=True, help="Take pictures of any size, which the graph resizes and crops.")
+@click.option("--crop", type=float, metavar="PART",
+              help="Part of a side that the crop keeps.  [default: that of the spec in the file]")  # fmt: skip
 @click.option("--outputs", metavar="WORDS", help=f"What it is to output, with commas: {OUTPUT_WORDS}.")
 @click.option("--labels", type=options.FILE, help="Text file with what the classes are called, a line each.")
 @click.option("--cut", "cuts", multiple=True, metavar="TENSOR", help="End at this tensor; may be given several times.")
@@ -87,6 +90,8 @@ def _make_request(choices: dict[str, Any]) -> WrapRequest:
         mean=_parse_mean(choices["mean"]),
         std=None if choices["std"] is None else parse_numbers("--std", choices["std"]),
         scale=choices["scale"],
+        any_size=choices["any_size"],
+        crop=choices["crop"],
         outputs=tuple(word.strip() for word in choices["outputs"].split(",")) if choices["outputs"] is not None else (),
         labels=tuple(read_labels(choices["labels"], str(choices["labels"]))) if choices["labels"] else (),
         cuts=choices["cuts"],

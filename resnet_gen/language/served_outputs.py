@@ -10,14 +10,13 @@ from resnet_gen.graph.surroundings import PixelInput, ServedKind, ServedOutput, 
 from resnet_gen.language.load import Loaded
 from resnet_gen.language.serve import BEST
 from resnet_gen.ops import GlobalAvgPool, Linear, Softmax
+from resnet_gen.ops.limits import LEAST_CROP
 from resnet_gen.ops.serving import round_part
 from resnet_gen.ops.serving_words import EMBEDDINGS, SERVED_WORDS
 from resnet_gen.problems import Loc, Refused, refuse, several, suggest
 
 _SCORES: tuple[ServedKind, ...] = ("logits", "probabilities")
 """What heads that classify output (`parts/heads/scores`)."""
-_LEAST_CROP = 0.1
-"""Of pictures that a graph resizes, which resizes the whole of them."""
 
 
 def with_served_maps(loaded: Loaded) -> Loaded:
@@ -90,9 +89,9 @@ class _ServeReader:
 
     def check_crop(self) -> None:
         crop = self._loaded.spec.input.crop
-        if self._serve.size == "any" and crop < _LEAST_CROP:
+        if self._serve.size == "any" and crop < LEAST_CROP:
             message = f"with a crop of {crop:g} nearly all of a picture would be resized for nothing"
-            raise self._refuse("size", message, f"a crop of at least {_LEAST_CROP}, or a fixed size")
+            raise self._refuse("size", message, f"a crop of at least {LEAST_CROP}, or a fixed size")
 
     def check_labels(self) -> None:
         labels, scores = self._serve.labels, self._scores

@@ -16,3 +16,6 @@ EVALUATED_IMAGES = Bounds(1, 10_000_000)
 """Of labelled images, as many as are looked at."""
 OPSETS = Bounds(1, 1_000)
 """What is a number of an ONNX opset; the writer says which of them it writes."""
+
+LEAST_CROP = 0.1
+"""The least part of a side that a file's graph crops a picture to: nearly all of it would be resized for nothing."""

@@ -7,14 +7,17 @@ from functools import cached_property
 from typing import Any
 
 import numpy as np
-from onnx import ModelProto, TensorProto
+from onnx import GraphProto, ModelProto, TensorProto, helper
 
+from resnet_gen.graph import Node, Value
 from resnet_gen.graph.surroundings import PixelInput
 from resnet_gen.onnx.reading.constants import DTYPES
 from resnet_gen.onnx.wrapping.constant_lists import read_list
 from resnet_gen.onnx.wrapping.model_file import WholeModel
 from resnet_gen.onnx.wrapping.request import OPEN
-from resnet_gen.ops.serving import OPEN_SIDES
+from resnet_gen.onnx.writing.messages import Initializer
+from resnet_gen.onnx.writing.rules import OLDEST_OPSET, emit_node
+from resnet_gen.ops.serving import ANY_SIDE, OPEN_SIDES, ResizeAndCrop
 from resnet_gen.problems import Refused, refuse, shorten, suggest, visible
 
 
@@ -44,6 +47,7 @@ class ModelEditor:
             raise refuse(f"onnx-graphsurgeon cannot read it: {error}", where) from None
         self.tensors = self.graph.tensors()
         self.first: str | None = None
+        self.resized: str | None = None
         self._begins_with_pixels = True
         self._note_types()
 
@@ -168,7 +172,9 @@ class ModelEditor:
         if self.whole.types[inner.name].elem_type not in _FLOATS:
             raise self.make_refusal(f"input '{shorten(inner.name)}': no floating point, which pixels become")
         batch, channels, *sides = inner.shape
-        first = [batch, *sides, channels] if pixels.layout == "NHWC" else list(inner.shape)
+        if pixels.crop is not None:
+            size, sides = self._find_size(), [*OPEN_SIDES]
+        first = [batch, *sides, channels] if pixels.layout == "NHWC" else [batch, channels, *sides]
         outer = gs.Variable(self.new_name(name), np.dtype(pixels.dtype), first)
         tensor = outer
         if pixels.dtype == "uint8":  # TensorRT wants nothing else to read such an input
@@ -178,6 +184,8 @@ class ModelEditor:
         if pixels.order == "BGR":
             order = gs.Constant(self.new_name("channel_order"), np.arange(channels - 1, -1, -1, dtype=np.int64))
             tensor = self._append("Gather", [tensor, order], {"axis": 1}, "channels_reversed")
+        if pixels.crop is not None:
+            tensor = self._append_resizing(tensor, channels, ResizeAndCrop(size, pixels.crop, pixels.dtype == "uint8"))
         for op, numbers in _list_sums(pixels):
             array = np.asarray(numbers, np.float32).reshape(-1, 1, 1) if len(numbers) > 1 else np.float32(numbers[0])
             constant = gs.Constant(self.new_name(f"pixel_{op.lower()}"), np.asarray(array))
@@ -186,11 +194,43 @@ class ModelEditor:
         last = {"to": elem_type} if elem_type != TensorProto.FLOAT else None
         if last or tensor is outer:
             tensor = self._append("Cast", [tensor], last or {"to": TensorProto.FLOAT}, "as_network")
+        if tensor.name == self.resized:
+            self.resized = inner.name
         tensor.inputs[0].outputs[0] = inner
         self.graph.inputs = [outer]
         self.first = inner.name
         self.graph.toposort()
         return f"takes '{outer.name}', and makes '{shorten(inner.name)}' of it"
+
+    def _find_size(self) -> tuple[int, int]:
+        """The network's rows and columns, to which pictures are resized."""
+        height, width = self.given.shape[2:]
+        if not (isinstance(height, int) and isinstance(width, int)):
+            raise self.make_refusal("--any-size: it states no size to resize pictures to", "--size HxW fixes it")
+        if self.graph.opset < OLDEST_OPSET:
+            raise self.make_refusal(f"--any-size: it is of opset {self.graph.opset}, and {OLDEST_OPSET} is wanted")
+        return height, width
+
+    def _append_resizing(self, tensor: Any, channels: int, op: ResizeAndCrop) -> Any:
+        """What resizes and crops pictures, as files of specs have it."""
+        name = self.new_name("resize")
+        given = Value(tensor.name, (channels, ANY_SIDE, ANY_SIDE))
+        node = Node(name, name, op, (given,), Value(name, op.shape(given.shape)), "serving")
+        constants, written = emit_node(node, self.graph.opset)
+        known = {tensor.name: tensor, **{each.name: self._make_constant(each) for each in constants}}
+        for proto in GraphProto.FromString(b"".join(written)).node:
+            attributes = {each.name: helper.get_attribute_value(each) for each in proto.attribute}
+            (made,) = proto.output
+            known[made] = self.surgeon.Variable(self.new_name(made) if made != name else name)
+            reads = [known[each] for each in proto.input]
+            title = self.new_name(f"wrap_{proto.name}")
+            self.graph.nodes.append(self.surgeon.Node(proto.op_type, title, attributes, reads, [known[made]]))
+        self.resized = name
+        return known[name]
+
+    def _make_constant(self, given: Initializer) -> Any:
+        values = np.frombuffer(given.data or b"", helper.tensor_dtype_to_np_dtype(given.element))
+        return self.surgeon.Constant(self.new_name(given.name), values.reshape(given.shape))
 
     def _append(self, op: str, inputs: Iterable[Any], attributes: dict[str, Any], name: str) -> Any:
         """A node behind the others; its first result."""
@@ -284,10 +324,10 @@ class ModelEditor:
         inner = self.graph.tensors()[self.first] if self.first else self.given
         return list(inner.shape)
 
-    def export(self, metadata: dict[str, str], also: str | None = None) -> bytes:
-        """The model as it is now, with what it said of itself; `also` is one more output."""
+    def export(self, metadata: dict[str, str], also: Sequence[str] = ()) -> bytes:
+        """The model as it is now, with what it said of itself; `also` are more outputs."""
         graph = self.graph
-        more = [self.tensors[also]] if also else []
+        more = [graph.tensors()[name] for name in also]
         graph.outputs = [*graph.outputs, *more]
         model: ModelProto = self.surgeon.export_onnx(graph, do_type_check=False)
         graph.outputs = graph.outputs[: len(graph.outputs) - len(more)]

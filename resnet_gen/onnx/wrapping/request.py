@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from typing import Literal, NamedTuple, TypeAlias, get_args
 
+from resnet_gen.ops.limits import LEAST_CROP
 from resnet_gen.problems import refuse, shorten
 
 WrapInputType: TypeAlias = Literal["uint8", "float32"]
@@ -31,8 +32,9 @@ _MOST_OUTPUTS = 16
 class WrapRequest(NamedTuple):
     """What is to be done to a file; None and empty texts leave it as it is.
 
-    `mean` and `std` are numbers, or what stands for them; `batch` and `size` are numbers, or "open". `labels` are what
-    classes are called. `renames` are pairs of old and new names of inputs and outputs.
+    `mean` and `std` are numbers, or what stands for them; `batch` and `size` are numbers, or "open". With `any_size`
+    pictures are resized so that their central crop is the network's, and keeps the part `crop` of one side. `labels`
+    are what classes are called. `renames` are pairs of old and new names of inputs and outputs.
     """
 
     input_type: WrapInputType | None = None
@@ -41,6 +43,8 @@ class WrapRequest(NamedTuple):
     mean: tuple[float, ...] | str | None = None
     std: tuple[float, ...] | str | None = None
     scale: PixelScale | None = None
+    any_size: bool = False
+    crop: float | None = None
     outputs: tuple[str, ...] = ()
     labels: tuple[str, ...] = ()
     cuts: tuple[str, ...] = ()
@@ -55,7 +59,7 @@ class WrapRequest(NamedTuple):
     @property
     def takes_pixels(self) -> bool:
         """Whether anything is to stand before the network."""
-        return any((self.input_type, self.layout, self.order, self.mean, self.std, self.scale))
+        return any((self.input_type, self.layout, self.order, self.mean, self.std, self.scale, self.any_size))
 
     @property
     def is_empty(self) -> bool:
@@ -90,6 +94,12 @@ def check_request(asked: WrapRequest) -> None:
     if asked.input_type == "uint8" and asked.scale == "1" and asked.mean != NONE:
         hint = "leave it away, as mean and std are of values from 0 to 1; or give --mean none, for pixels as they are"
         raise refuse("--scale 1 is of values from 0 to 1, which uint8 has not", hint=hint)
+    if asked.crop is not None and not asked.any_size:
+        raise refuse("--crop means nothing without --any-size", hint="pictures of one size are taken whole")
+    if asked.crop is not None and not LEAST_CROP <= asked.crop <= 1:
+        raise refuse(f"--crop: the part of a side that is kept is from {LEAST_CROP} to 1", hint="--crop 0.875")
+    if asked.any_size and asked.size == OPEN:
+        raise refuse("--size open means nothing beside --any-size", hint="the network has one size: it can be fixed")
     if asked.cuts and asked.classes is not None:
         raise refuse("--classes means nothing beside --cut", hint="the last layer is cut off, or replaced")
     old = [name for name, _ in asked.renames]

@@ -1,0 +1,111 @@
+"""`wrap`: pictures of any size before anybody's file, and files that are served already with other labels."""
+
+import json
+
+import numpy as np
+import onnx
+import pytest
+from PIL import Image
+
+import resnet_gen
+from resnet_gen.build import wrap_proof
+from resnet_gen.engine.image import _resize_and_crop, normalize_pixels
+from resnet_gen.language.spec import Input
+from resnet_gen.onnx.reading.surroundings.file import read_surroundings
+from resnet_gen.onnx.wrapping import editor
+from resnet_gen.problems import Refused
+from tests.helpers.onnx_runs import run_named
+from tests.helpers.surroundings import MEAN, STD, small_file
+
+pytest.importorskip("onnx_graphsurgeon")
+PIXELS = ("--input-type", "uint8", "--layout", "NHWC", "--mean", "imagenet")
+ANY = (*PIXELS, "--any-size", "--crop", "0.875")
+
+
+@pytest.fixture
+def model(tmp_path, monkeypatch):
+    """A small file without a spec in it, in the current folder."""
+    monkeypatch.chdir(tmp_path)
+    path = tmp_path / "small.onnx"
+    path.write_bytes(small_file())
+    return path
+
+
+@pytest.mark.parametrize("words", [(), ("--channel-order", "BGR"), ("--batch", "1", "--classes", "7")])
+def test_pictures_of_any_size_are_what_pillow_makes_of_them(words, model, cli):
+    code, _, err = cli("wrap", model, "-o", "any.onnx", *ANY, *words)
+    assert (code, ", of any size, crop 0.875" in err) == (0, True), err
+    taken = read_surroundings(model.with_name("any.onnx")).input
+    assert (taken.crop, taken.mean, taken.std, taken.layout) == (0.875, MEAN, STD, "NHWC")
+    onnx.checker.check_model("any.onnx", full_check=True)
+    if "--classes" in words:
+        return
+    own = Input(channels=3, size=8, crop=0.875)
+    for size in ((9, 20), (31, 17), (5, 5)):
+        pixels = np.random.default_rng(1).integers(0, 256, (*size, 3), np.uint8)
+        x = normalize_pixels(_resize_and_crop(Image.fromarray(pixels), own), own)
+        given = pixels[..., ::-1] if words else pixels
+        wanted, found = run_named(model, x)["logits"], run_named("any.onnx", given[None])["logits"]
+        assert np.abs(found - wanted).max() < 0.02 * np.abs(wanted).max()
+
+
+def test_floats_are_not_rounded_and_without_a_mean_taken_as_they_are(model, cli):
+    code, _, err = cli("wrap", model, "-o", "any.onnx", "--any-size", "--crop", "1", "--outputs", "probabilities")
+    assert (code, "takes 'pixels'" in err) == (0, True)
+    taken = read_surroundings(model.with_name("any.onnx")).input
+    assert (taken.dtype, taken.crop, taken.mean, taken.scale) == ("float32", 1.0, (), 1.0)
+
+
+def test_the_part_that_is_kept_is_that_of_the_spec_in_the_file(cli, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    assert cli("build", "cifar-resnet20", "--set", "input.crop=0.9", "-o", "built")[0] == 0
+    made = resnet_gen.wrap("built/cifar-resnet20.onnx", "any.onnx", input_type="uint8", any_size=True)
+    assert read_surroundings(made.path).input.crop == 0.9
+    assert json.loads(made.manifest.read_text())["asked"]["any_size"] is True
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        ((*PIXELS, "--any-size"), "it carries no spec that says how pictures are cropped"),
+        ((*PIXELS, "--crop", "0.5"), "--crop means nothing without --any-size"),
+        ((*PIXELS, "--any-size", "--crop", "0.01"), "--crop: the part of a side that is kept is from 0.1 to 1"),
+        ((*PIXELS, "--any-size", "--crop", "nan"), "--crop: the part of a side that is kept is from 0.1 to 1"),
+        ((*ANY, "--size", "open"), "--size open means nothing beside --any-size"),
+    ],
+)
+def test_what_cannot_be_is_refused(words, message, model, cli, tmp_path):
+    code, out, err = cli("wrap", model, "-o", "no.onnx", *words)
+    assert (code, out, message in err) == (2, "", True), err
+    assert not [*tmp_path.glob("no.*")]
+
+
+def test_a_network_without_a_size_is_refused(model, cli):
+    assert cli("wrap", model, "-o", "open.onnx", "--size", "open")[0] == 0
+    code, _, err = cli("wrap", "open.onnx", "-o", "no.onnx", *ANY)
+    assert (code, "--any-size: it states no size to resize pictures to" in err) == (2, True)
+    assert cli("wrap", "open.onnx", "-o", "fixed.onnx", *ANY, "--size", "8x12")[0] == 0
+
+
+FAULTS = {
+    "another crop": lambda op: op.__class__(op.size, 0.8, op.whole),
+    "another size in other places": lambda op: op.__class__(op.size[::-1], op.crop, op.whole),
+    "no rounding": lambda op: op.__class__(op.size, op.crop, not op.whole),
+}
+
+
+@pytest.mark.parametrize("name", FAULTS)
+def test_the_proof_finds_pictures_that_are_resized_otherwise(name, model, cli, monkeypatch):
+    real = editor.ResizeAndCrop
+    monkeypatch.setattr(editor, "ResizeAndCrop", lambda *settings: FAULTS[name](real(*settings)))
+    assert cli("wrap", model, "-o", "fixed.onnx", "--size", "8x12")[0] == 0
+    code, _, err = cli("wrap", "fixed.onnx", "-o", "no.onnx", *ANY)
+    assert (code, "the wrapped file computes something else" in err) == (2, True), err
+    assert not model.with_name("no.onnx").exists()
+
+
+def test_the_proof_finds_a_crop_off_by_a_pixel(model, cli, monkeypatch):
+    sides = wrap_proof.find_resized_sides
+    monkeypatch.setattr(wrap_proof, "find_resized_sides", lambda *words: tuple(n + 2 for n in sides(*words)))
+    with pytest.raises(Refused, match="pictures that are resized differ by"):
+        resnet_gen.wrap(model, "no.onnx", input_type="uint8", mean="imagenet", any_size=True, crop=0.875)
