@@ -247,10 +247,20 @@ def _make_metadata(whole: WholeModel, asked: WrapRequest, edit: _Edit) -> dict[s
         kept = {key: value for key, value in kept.items() if not key.startswith(SPEC_KEY)}
         edit.changes.append("the spec in its metadata is left out: it is of another network now")
     if asked.labels:
-        _check_labels(asked, edit.editor, edit.classes)
+        _check_labels(asked, edit.editor, edit.classes or _count_ranked(whole, asked))
         kept[LABELS_KEY] = json_text(list(asked.labels), None)
         edit.changes.append(f"labels of {len(asked.labels):,} classes in its metadata")
     return {**kept, WRAP_KEY: json_text(edit.changes, None)}
+
+
+def _count_ranked(whole: WholeModel, asked: WrapRequest) -> int | None:
+    """Of how many classes a file outputs the best, where it goes on doing so."""
+    if asked.cuts or asked.outputs:
+        return None
+    ranked = [o.source for o in whole.surroundings.outputs if o.kind in ("top_k", "probabilities")]
+    found = {(whole.types[source].dims or (None,))[-1] for source in ranked if source in whole.types}
+    count = found.pop() if len(found) == 1 else None
+    return count if isinstance(count, int) else None
 
 
 def _check_labels(asked: WrapRequest, editor: ModelEditor, classes: int | None) -> None:

@@ -109,3 +109,44 @@ def test_the_proof_finds_a_crop_off_by_a_pixel(model, cli, monkeypatch):
     monkeypatch.setattr(wrap_proof, "find_resized_sides", lambda *words: tuple(n + 2 for n in sides(*words)))
     with pytest.raises(Refused, match="pictures that are resized differ by"):
         resnet_gen.wrap(model, "no.onnx", input_type="uint8", mean="imagenet", any_size=True, crop=0.875)
+
+
+def read_labels(path):
+    metadata = {entry.key: entry.value for entry in onnx.load(path).metadata_props}
+    return json.loads(metadata["resnet_gen.labels"])
+
+
+@pytest.mark.parametrize("outputs", ["top2", "top3,embedding", "probabilities,top1"])
+def test_labels_of_a_file_that_outputs_the_best_classes_are_exchanged(outputs, model, cli):
+    names = [("ant", "bee", "cat", "dog", "elk"), ("one", "two", "three", "four", "five")]
+    for number, each in enumerate(names):
+        model.with_name(f"names{number}.txt").write_text("\n".join(each) + "\n")
+    assert cli("wrap", model, "-o", "first.onnx", *PIXELS, "--outputs", outputs, "--labels", "names0.txt")[0] == 0
+    code, _, err = cli("wrap", "first.onnx", "-o", "second.onnx", "--labels", "names1.txt")
+    assert (code, "labels of 5 classes in its metadata" in err, "proved: " in err) == (0, True, True), err
+    assert [read_labels(path) for path in ("first.onnx", "second.onnx")] == [list(each) for each in names]
+    assert read_surroundings(model.with_name("second.onnx")) == read_surroundings(model.with_name("first.onnx"))
+    shown = [cli("run", path, "--top", "1", "--seed", "1")[1].split("\n")[0].split()[-1] for path in
+             ("first.onnx", "second.onnx")]  # fmt: skip
+    if "probabilities" not in outputs:
+        assert names[0].index(shown[0]) == names[1].index(shown[1])
+    short = model.with_name("short.txt")
+    short.write_text("one\ntwo\n")
+    code, _, err = cli("wrap", "first.onnx", "-o", "no.onnx", "--labels", short)
+    assert (code, "labels: 2 of them for 5 classes" in err) == (2, True)
+
+
+def test_labels_of_a_file_of_a_spec_are_exchanged_too(cli, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    names = ("cifar-resnet20", "--serve-outputs", "top1", "-o", "built")
+    assert cli("build", *names, "--set", f"serve.labels={json.dumps([f'old{n}' for n in range(10)])}")[0] == 0
+    made = resnet_gen.wrap("built/cifar-resnet20.onnx", "new.onnx", labels=[f"new{n}" for n in range(10)])
+    assert "new" in cli("run", made.path)[1]
+    assert "old" not in cli("run", made.path)[1]
+
+
+def test_labels_of_what_is_cut_off_are_refused(model, cli):
+    assert cli("wrap", model, "-o", "first.onnx", *PIXELS, "--outputs", "top2")[0] == 0
+    model.with_name("names.txt").write_text("a\nb\nc\nd\ne\n")
+    code, _, err = cli("wrap", "first.onnx", "-o", "no.onnx", "--labels", "names.txt", "--cut", "head.pool")
+    assert (code, "it is not known how many classes it has" in err) == (2, True), err
