@@ -10,7 +10,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any, Literal, NamedTuple, TypeAlias, get_args
 
-from resnet_gen.build.build import build
+from resnet_gen.build.build import build, check_build
 from resnet_gen.build.build_notes import drop_idle_fold, list_cost_notes, list_device_notes, list_quantization_notes
 from resnet_gen.build.manifest import is_as_built
 from resnet_gen.build.manifest_schema import FileManifest, read_manifest
@@ -42,6 +42,8 @@ class BuildRow(NamedTuple):
     """What layers compute in."""
     target: str
     """What is built."""
+    serve: str | None
+    """What its table's `serve` is called, where it has one."""
     status: BuildStatus
     """What became of it."""
     folder: str
@@ -87,7 +89,7 @@ class BuildOrder(NamedTuple):
     def dump(self) -> dict[str, Any]:
         """It as JSON has it, for another process, which reads the spec itself."""
         plan = self.plan
-        names = ("build", "spec", "settings", "wishes", "device", "precision", "target")
+        names = ("build", "spec", "settings", "wishes", "device", "precision", "target", "serve")
         told = {name: getattr(plan, name) for name in names}
         return {**told, "folder": str(plan.folder), "where": _dump_place(plan.where), "mode": self.mode}
 
@@ -118,8 +120,10 @@ class BuildOrder(NamedTuple):
         """The row of what need not be built; None where it has to be, or is compared."""
         if self.mode.check or self.mode.replace:
             return None
-        row = self._replace(mode=BuildMode(list_only=True)).perform()
-        return row if row.status == "unchanged" else None
+        try:
+            return _find_unchanged(self.plan, _read_own_manifest(self.plan), _digest(self.plan))
+        except (OSError, Refused):  # whoever builds it says so
+            return None
 
 
 def _dump_place(where: Span | None) -> list[Any] | None:
@@ -193,21 +197,30 @@ def _refuse_row(plan: PlannedBuild, problems: Sequence[Problem]) -> BuildRow:
 
 
 def _make_row(plan: PlannedBuild, status: BuildStatus) -> BuildRow:
-    return BuildRow(plan.build, plan.name, plan.device, plan.precision, plan.target, status, str(plan.folder))
+    place = (plan.build, plan.name, plan.device, plan.precision, plan.target, plan.serve)
+    return BuildRow(*place, status, str(plan.folder))
 
 
 def _perform(plan: PlannedBuild, mode: BuildMode) -> BuildRow:
     if mode.check:
         return _compare(plan)
     inputs, there = _digest(plan), _read_own_manifest(plan)
-    if there and inputs and not mode.replace and _is_unchanged(plan, there, inputs):
-        return _describe(plan, there, "unchanged")
-    if mode.list_only:
-        return _make_row(plan, "to build")
+    if not mode.replace and (row := _find_unchanged(plan, there, inputs)):
+        return row
+    replace = mode.replace or (there is not None and there.project is not None)
     notes: list[str] = []
-    ours = there is not None and there.project is not None
-    manifest = _build(plan, plan.request(), plan.folder, inputs, notes, replace=mode.replace or ours)[-1]
+    if mode.list_only:
+        check_build(plan.require_loaded(), plan.request(), plan.folder, replace=replace)
+        return _make_row(plan, "to build")
+    manifest = _build(plan, plan.request(), plan.folder, inputs, notes, replace=replace)[-1]
     return _describe(plan, _require_manifest(manifest), "built")._replace(notes=tuple(notes))
+
+
+def _find_unchanged(plan: PlannedBuild, there: FileManifest | None, inputs: str | None) -> BuildRow | None:
+    """The row of what is there and was built of the same; None where it is not."""
+    if there and inputs and _is_unchanged(plan, there, inputs):
+        return _describe(plan, there, "unchanged")
+    return None
 
 
 def _digest(plan: PlannedBuild) -> str | None:
