@@ -11,7 +11,7 @@ from resnet_gen.compare.formats.markdown import escape_markdown, write_table
 from resnet_gen.engine.evaluation.comparison import Agreement
 from resnet_gen.engine.evaluation.evaluation import Evaluation, ModelEvaluation
 from resnet_gen.engine.evaluation.statistics import Proportion
-from resnet_gen.engine.evaluation.tally import Accuracy, ClassAccuracy
+from resnet_gen.engine.evaluation.tally import BEST, Accuracy, ClassAccuracy
 from resnet_gen.graph.tables import align_columns
 from resnet_gen.problems import json_text, several, shorten, visible
 
@@ -46,6 +46,7 @@ def _model_entry(found: ModelEvaluation) -> dict[str, Any]:
         "model": found.model,
         "runtime": found.runtime,
         "outputs": of.outputs,
+        **({"best": of.best} if of.best else {}),
         "top1": _proportion_entry(of.top1),
         "top5": _proportion_entry(of.top5) if of.top5 else None,
         "mean_recall": round(of.balanced, 6),
@@ -90,16 +91,25 @@ def _list_notes(found: Evaluation) -> list[str]:
     if found.broken:
         notes.append(f"{several(found.broken, 'image')} left out that cannot be read")
     for each in found.models:
-        if each.accuracy.top5 is None:
+        if each.accuracy.best:
+            unknown = "" if each.accuracy.best >= BEST else ": top-5 is not known"
+            named = "best class" if each.accuracy.best == 1 else f"{each.accuracy.best} best classes"
+            notes.append(f"{each.model}: names its {named} alone{unknown}")
+        elif each.accuracy.top5 is None:
             notes.append(f"{each.model}: top-5 says nothing of {each.accuracy.outputs} classes")
         if each.accuracy.unfinite:
             words = f"scores of {several(each.accuracy.unfinite, 'image')} are not finite, which count as wrong"
             notes.append(f"{each.model}: {words}")
     if found.agreement and found.agreement.decibels is None:
-        alike = len({each.accuracy.outputs for each in found.models}) == 1
-        why = "one outputs probabilities, the other does not" if alike else "they output different numbers of classes"
-        notes.append(f"signal to noise is not measured of the models: {why}")
+        notes.append(f"signal to noise is not measured of the models: {_explain_no_signal(found)}")
     return notes
+
+
+def _explain_no_signal(found: Evaluation) -> str:
+    if any(each.accuracy.best for each in found.models):
+        return "one names its best classes alone"
+    alike = len({each.accuracy.outputs for each in found.models}) == 1
+    return "one outputs probabilities, the other does not" if alike else "they output different numbers of classes"
 
 
 # --- tables, as rows of cells -------------------------------------------------

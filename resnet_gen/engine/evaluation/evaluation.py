@@ -146,11 +146,11 @@ def evaluate_models(
     effort = effort._replace(batch=_limit_batch(models, effort.batch))
     reader = _ImageReader(images, models, effort)
     scorers, tallies = [Scorer(model) for model in models], list[Tally]()
-    comparer = Comparer(effort.changes) if len(models) > 1 else None
+    comparer = Comparer(effort.changes, scored=not any(map(_names_best, scorers))) if len(models) > 1 else None
     for batch in reader.batches():
         labels = images.labels[batch.places]
         scores = [scorer.score(arrays) for scorer, arrays in zip(scorers, batch.arrays, strict=True)]
-        tallies = tallies or [_begin_tally(images, model, of) for model, of in zip(models, scores, strict=True)]
+        tallies = tallies or [_begin_tally(images, each, of) for each, of in zip(scorers, scores, strict=True)]
         predicted = [tally.add(of, labels) for tally, of in zip(tallies, scores, strict=True)]
         if comparer:
             comparer.add(scores, predicted, labels, map(images.name, batch.places))
@@ -174,6 +174,10 @@ def evaluate_models(
     )
 
 
+def _names_best(scorer: Scorer) -> bool:
+    return scorer.best is not None
+
+
 def _limit_batch(models: Sequence[EvaluatedModel], asked: int) -> int:
     """As many images as are held without taking much memory, however large they are."""
     if any(model.form.serving.takes_any_size for model in models):
@@ -182,9 +186,9 @@ def _limit_batch(models: Sequence[EvaluatedModel], asked: int) -> int:
     return max(1, min(asked, _MOST_VALUES // each))
 
 
-def _begin_tally(images: LabelledImages, model: EvaluatedModel, scores: Array) -> Tally:
-    images.check_classes(scores.shape[1], model.runner.where)
-    return Tally(scores.shape[1])
+def _begin_tally(images: LabelledImages, scorer: Scorer, scores: Array) -> Tally:
+    images.check_classes(scores.shape[1], scorer.model.runner.where)
+    return Tally(scores.shape[1], scorer.best)
 
 
 def _describe_model(scorer: Scorer, tally: Tally) -> ModelEvaluation:
