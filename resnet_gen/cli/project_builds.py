@@ -95,10 +95,9 @@ def _show_table(rows: Sequence[BuildRow], form: str) -> None:
 def _list_cells(row: BuildRow) -> tuple[str, ...]:
     file = f"{row.folder}/{row.file}" if row.file else row.folder
     reason = f": {row.reason}" if row.reason and row.status != "refused" else ""
-    return (
-        row.build, row.spec, row.device or "-", row.precision, row.target, row.serve or "-",
-        file.replace("\\", "/"), f"{row.bytes:,}" if row.bytes is not None else "-", str(row.opset or "-"), f"{row.status}{reason}",
-    )  # fmt: skip
+    size = f"{row.bytes:,}" if row.bytes is not None else "-"
+    place = (row.build, row.spec, row.device or "-", row.precision, row.target, row.serve or "-")
+    return (*place, file.replace("\\", "/"), size, str(row.opset or "-"), f"{row.status}{reason}")
 
 
 def _list_markdown(rows: Sequence[BuildRow]) -> Iterator[str]:
