@@ -42,7 +42,8 @@ def find_serving(session: Runner, loaded: Loaded | None = None) -> FileServing:
         return FileServing()
     if loaded is not None:
         around = find_surroundings(loaded, lower(with_served_maps(loaded))) or NOTHING_AROUND
-        return FileServing(around.input, around.outputs, loaded.spec.labels, loaded.spec.head.classes)
+        classes = getattr(loaded.spec.head, "classes", None)
+        return FileServing(around.input, around.outputs, loaded.spec.labels, classes)
     path = Path(session.where)
     built = (manifest.read(manifest.locate_beside(path)) or {}) if path.suffix == ENGINE else None
     stated = _read_statement(session, built)

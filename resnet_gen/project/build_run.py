@@ -225,10 +225,18 @@ def _find_unchanged(plan: PlannedBuild, there: FileManifest | None, inputs: str 
 
 def _digest(plan: PlannedBuild) -> str | None:
     """The hash of what it is built of; None where something is missing, of which building it says more."""
+    return _digest_or_explain(plan)[0]
+
+
+def _digest_or_explain(plan: PlannedBuild) -> tuple[str | None, str | None]:
+    """The hash of what it is built of, or why that cannot be told."""
     try:
-        return digest_inputs(plan.require_loaded(), plan.request())
-    except (OSError, Refused):
-        return None
+        return digest_inputs(plan.require_loaded(), plan.request()), None
+    except Refused as refused:
+        first = refused.problems[0]
+        return None, f"{first.where}: {first.message}" if isinstance(first.where, str) else first.message
+    except OSError as error:
+        return None, f"{error.filename}: {error.strerror or error}"
 
 
 def _read_own_manifest(plan: PlannedBuild) -> FileManifest | None:
@@ -247,12 +255,46 @@ def _require_manifest(path: Path) -> FileManifest:
 
 def _is_unchanged(plan: PlannedBuild, there: FileManifest, inputs: str) -> bool:
     """Whether it is there, built of the same by the same, and every file as the manifest has it."""
-    folder, request = plan.manifest().parent, plan.request()
-    if there.project is None or there.project.inputs != inputs or is_unfinished(plan.manifest()):
+    if there.engine and plan.request().backend and there.engine.version != installed_version(there.engine.library):
         return False
-    if there.engine and request.backend and there.engine.version != installed_version(there.engine.library):
-        return False
-    return all((folder / name).is_file() and digest_file(folder / name) == sha for name, sha in there.files.items())
+    return there.project is not None and _explain_change(plan, there, inputs) is None
+
+
+def _explain_change(plan: PlannedBuild, there: FileManifest, inputs: str | None) -> str | None:
+    """Why what is there is not what would be built, or is damaged; None where nothing says so.
+
+    Without a hash of `inputs`, of the spec alone.
+    """
+    manifest = plan.manifest()
+    if is_unfinished(manifest):
+        return "half of it is new: what wrote it died"
+    if there.project is None:
+        return "it was not built as one of the project's"
+    if there.spec.sha256 != plan.require_loaded().digest() or there.project.inputs != (inputs or there.project.inputs):
+        return "it was built of something else than the project says now"
+    for name, sha in there.files.items():
+        if not (manifest.parent / name).is_file():
+            return f"{name} is gone"
+        if digest_file(manifest.parent / name) != sha:
+            return f"{name} has other bytes than its manifest says"
+    return None
+
+
+class BuildState(NamedTuple):
+    """What lies where a build is written: its manifest, if it was built; why it is `stale`, or why nobody can tell."""
+
+    manifest: FileManifest | None
+    stale: str | None = None
+    unknown: str | None = None
+
+
+def find_state(plan: PlannedBuild) -> BuildState:
+    """The state of a planned build; raises `Refused` for a spec and a manifest that cannot be read."""
+    there = read_manifest(plan.manifest())
+    if there is None:
+        return BuildState(None)
+    inputs, unknown = _digest_or_explain(plan)
+    return BuildState(there, _explain_change(plan, there, inputs), unknown)
 
 
 def _build(

@@ -56,7 +56,7 @@ class BrokenPicture(NamedTuple):
 
 @dataclass(frozen=True)
 class Evaluation:
-    """What one or two models get right of labelled images."""
+    """What models get right of labelled images."""
 
     data: str
     """Where the images are from."""
@@ -141,12 +141,17 @@ def evaluate_models(
     images: LabelledImages,
     effort: EvaluationEffort,
     progress: EvaluationProgress | None = None,
+    *,
+    compare: bool = True,
 ) -> Evaluation:
-    """Run one or two models on labelled images; raises `Refused` for images and models that do not fit."""
+    """Run models on labelled images, and compare the second with the first unless that is not wanted.
+
+    Raises `Refused` for images and models that do not fit.
+    """
     effort = effort._replace(batch=_limit_batch(models, effort.batch))
     reader = _ImageReader(images, models, effort)
     scorers, tallies = [Scorer(model) for model in models], list[Tally]()
-    comparer = Comparer(effort.changes, scored=not any(map(_names_best, scorers))) if len(models) > 1 else None
+    comparer = _begin_comparison(scorers, effort) if compare and len(models) > 1 else None
     for batch in reader.batches():
         labels = images.labels[batch.places]
         scores = [scorer.score(arrays) for scorer, arrays in zip(scorers, batch.arrays, strict=True)]
@@ -174,8 +179,8 @@ def evaluate_models(
     )
 
 
-def _names_best(scorer: Scorer) -> bool:
-    return scorer.best is not None
+def _begin_comparison(scorers: Sequence[Scorer], effort: EvaluationEffort) -> Comparer:
+    return Comparer(effort.changes, scored=all(scorer.best is None for scorer in scorers))
 
 
 def _limit_batch(models: Sequence[EvaluatedModel], asked: int) -> int:
