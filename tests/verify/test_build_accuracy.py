@@ -14,7 +14,6 @@ from resnet_gen.engine.tensorrt import BACKENDS
 from resnet_gen.ops.runtime_words import ENGINE_RUNTIMES
 from resnet_gen.problems import Refused
 from resnet_gen.project.build_plan import plan_builds
-from resnet_gen.project.build_run import BuildState
 from resnet_gen.project.project_file import find_project
 from resnet_gen.verify import build_accuracy, build_models
 from resnet_gen.verify.build_models import NoModelError, choose_file
@@ -363,35 +362,6 @@ def test_an_engine_is_run_where_it_can_be_and_else_its_model_and_that_is_said(pl
     with pytest.raises(NoModelError, match="it has no engine, and tensorrt-rtx runs engines alone"):
         choose_file(plan, manifest(), "tensorrt-rtx")
     assert choose_file(plan, manifest(bundle=object()), None).note.startswith("its engine is built on the device")
-
-
-def test_an_engine_of_a_build_is_evaluated_on_the_stand_in_for_a_gpu(project, cli, gpu, monkeypatch):
-    """Which says the mean of each channel: images of three classes, each bright in one channel."""
-    write("nets/net.yaml", "name: net\nextends: resnet18\ninput: {channels: 3, size: 4}\nhead: {classes: 3}\n")
-    images = np.zeros((6, 3, 4, 4), np.float32)
-    labels = np.array([0, 1, 2, 0, 1, 1])
-    images[np.arange(6), [0, 1, 2, 0, 1, 2]] = 1
-    np.savez("three.npz", images=images, labels=labels)
-    budget = 'accuracy = {data = "three.npz", precision = "fp16", runtime = "tensorrt", min = 0.8}\n'
-    table = '[builds.gpu]\nprecisions = ["fp16"]\n'
-    write("resnet-gen.toml", f'specs = ["nets/*.yaml"]\n{table}[budgets.net]\n{budget}')
-    (project / "build/gpu/fp16/onnx").mkdir(parents=True)
-    write("build/gpu/fp16/onnx/net.engine", gpu.engine_bytes().decode())
-    monkeypatch.setattr(build_accuracy, "find_state", lambda plan: BuildState(FILES))
-    code, (row,), err = evaluated(cli)
-    assert (code, row["status"], row["top1"]["right"], row["runtime"]["library"]) == (0, "met", 5, "tensorrt")
-    write("resnet-gen.toml", f'specs = ["nets/*.yaml"]\n{table}[budgets.net]\n{budget.replace("0.8", "0.9")}')
-    assert evaluated(cli)[0] == 1
-    monkeypatch.setattr(gpu.MODE, "devices", 0)
-    code, (row,), err = evaluated(cli)
-    assert (code, row["status"]) == (2, "refused")
-    assert "no GPU can be used" in err
-
-
-FILES = SimpleNamespace(
-    engine=SimpleNamespace(file="net.engine", library="tensorrt"), bundle=None, files={"net.engine": ""},
-    weights=SimpleNamespace(source="file"), quantization=None,
-)  # fmt: skip
 
 
 def test_a_runtime_that_is_asked_for_is_the_one(project, cli):
