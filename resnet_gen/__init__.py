@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from resnet_gen.api.checking import explain_rule as explain_rule
     from resnet_gen.api.checking import verify as verify
     from resnet_gen.api.evaluating import evaluate as evaluate
+    from resnet_gen.api.evaluating import evaluate_project as evaluate_project
     from resnet_gen.api.generating import convert_weights as convert_weights
     from resnet_gen.api.generating import generate as generate
     from resnet_gen.api.generating import prune_weights as prune_weights
@@ -64,6 +65,7 @@ if TYPE_CHECKING:
     from resnet_gen.speed.layer_comparison import LayerComparison as LayerComparison
     from resnet_gen.speed.prediction import Prediction as Prediction
     from resnet_gen.speed.targets import Target as Target
+    from resnet_gen.verify.build_trials import BuildAccuracy as BuildAccuracy
     from resnet_gen.verify.outcome import Finding as Finding
 
 if sys.flags.optimize > 1:
@@ -100,6 +102,7 @@ FUNCTIONS = {
     "run": "api.running",
     "bench": "api.running",
     "evaluate": "api.evaluating",
+    "evaluate_project": "api.evaluating",
     "predict": "api.running",
     "profile": "api.profiling",
     "list_targets": "api.running",
@@ -118,6 +121,7 @@ TYPES = {
     "Options": "api.building",
     "Calibration": "ops.precision",
     "BuildRow": "project.build_run",
+    "BuildAccuracy": "verify.build_trials",
     "Conversion": "infer.conversion.files",
     "Pruning": "quantization.pruned_checkpoint",
     "WrapOptions": "api.wrapping",

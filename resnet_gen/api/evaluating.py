@@ -15,6 +15,7 @@ from resnet_gen.api.arguments import (
     resolve_path,
     resolve_weights,
 )
+from resnet_gen.api.projects import require_project
 from resnet_gen.api.running import open_models, resolve_tunings, warn_of_numerics
 from resnet_gen.engine.evaluation.limits import CHANGES, DEFAULT_CHANGES, EVALUATED_BATCH
 from resnet_gen.engine.names import RUNTIMES, Hint, Runtime
@@ -25,6 +26,7 @@ from resnet_gen.weights.seeds import DEFAULT_SEED, SEEDS
 
 if TYPE_CHECKING:
     from resnet_gen.engine.evaluation.evaluation import Evaluation
+    from resnet_gen.verify.build_trials import BuildAccuracy
 
 
 def evaluate(
@@ -82,6 +84,64 @@ def evaluate(
     named = [(model, runtime), *([(against, against_runtime)] if against is not None else [])]
     where = _DataChoice(data, classes_file, limit)
     return _evaluate_all(named, where, precision_hint, (weights, seed, fold), (batch, skip_broken, changes))
+
+
+def evaluate_project(
+    config: AnyPath | None = None,
+    *,
+    builds: Sequence[str] = (),
+    data: AnyPath | None = None,
+    classes_file: AnyPath | None = None,
+    batch: int = EVALUATED_BATCH,
+    limit: int | None = None,
+    skip_broken: bool = False,
+    runtime: Runtime | None = None,
+) -> tuple[BuildAccuracy, ...]:
+    """Evaluate what `build_project` has built, and hold the budgets of accuracy of its networks (docs/evaluate.md).
+
+    A build that cannot be evaluated hides no other: its row says why.
+
+    Args:
+        config: The project file; that of the working folder.
+        builds: Names of the builds to take; all of them.
+        data: Labelled images in place of those that the budgets name, whose bounds are held on these.
+        classes_file: Names of the classes, in place of the budgets' own.
+        batch: Images at once; a model of a fixed batch takes its own.
+        limit: So many of the images, evenly spaced, in place of the budgets' own; all without either.
+        skip_broken: Leave out images that cannot be read.
+        runtime: What runs them; an engine's own where there is a GPU, else ONNX Runtime.
+
+    Returns:
+        A row for each build and source of images, in the order of the file; its `status` says whether budgets are met.
+
+    Raises:
+        Refused: For a project file with faults or without `[builds]`, and where nothing names images for any build.
+
+    Example:
+        >>> import numpy as np
+        >>> from pathlib import Path
+        >>> from resnet_gen import build_project, evaluate_project
+        >>> np.savez("two.npz", images=np.zeros((2, 32, 32, 3), np.uint8), labels=np.array([0, 1]))
+        >>> text = '[builds.edge]\\nspecs = ["cifar-resnet20"]\\n[budgets.cifar-resnet20]\\n'
+        >>> _ = Path("resnet-gen.toml").write_text(text + 'accuracy = {data = "two.npz", min = 0.0}\\n')
+        >>> [row.status for row in evaluate_project()], [row.status for row in build_project()]
+        (['not built'], ['built'])
+        >>> [(row.status, row.images, row.bounds[0].bound) for row in evaluate_project()]
+        [('met', 2, 'min 0')]
+    """
+    from resnet_gen.engine.evaluation.evaluation import EvaluationEffort
+    from resnet_gen.project.build_plan import plan_builds
+    from resnet_gen.verify.build_accuracy import evaluate_builds
+    from resnet_gen.verify.build_trials import ImageChoice, plan_trials
+
+    check_within("batch", batch, *MEASURED_BATCHES)
+    check_within("limit", limit, *EVALUATED_IMAGES)
+    check_one_of("runtime", runtime, RUNTIMES)
+    project = require_project(config)
+    choice = ImageChoice(None if data is None else name_of(data), resolve_path(classes_file), limit, runtime)
+    trials = plan_trials(project, plan_builds(project, builds), choice)
+    found = dict(evaluate_builds(trials, EvaluationEffort(batch, skip_broken)))
+    return tuple(found[number] for number in range(len(trials)))
 
 
 class _DataChoice(NamedTuple):

@@ -10,7 +10,7 @@ from resnet_gen.problems import refuse
 from resnet_gen.project.build_plan import plan_builds
 from resnet_gen.project.build_run import BuildMode, BuildRow, BuildWorkers, run_builds
 from resnet_gen.project.limits import JOBS
-from resnet_gen.project.project_file import find_project, read_project
+from resnet_gen.project.project_file import Project, find_project, read_project
 
 BUILD_WORKER = "resnet_gen.api.build_worker"
 """The module whose `serve` builds in a process of its own."""
@@ -59,10 +59,15 @@ def build_project(
     check_within("jobs", jobs, *JOBS)
     if check and (replace or dry_run):
         raise refuse("check: writes nothing, so that replace and dry_run mean nothing beside it")
-    project = find_project() if config is None else read_project(Path(config))
-    if project is None:
-        raise refuse("there is no project file here", hint="write resnet-gen.toml with a table [builds.NAME]")
-    plans = plan_builds(project, builds)
+    plans = plan_builds(require_project(config), builds)
     mode = BuildMode(replace, check, dry_run)
     found = dict(run_builds(plans, mode, BuildWorkers(BUILD_WORKER, jobs)))
     return tuple(found[number] for number in range(len(plans)))
+
+
+def require_project(config: AnyPath | None) -> Project:
+    """The project of a file, or of the working folder; raises `Refused` where there is none."""
+    project = find_project() if config is None else read_project(Path(config))
+    if project is None:
+        raise refuse("there is no project file here", hint="write resnet-gen.toml with a table [builds.NAME]")
+    return project

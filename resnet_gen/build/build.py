@@ -146,6 +146,20 @@ def build(
     return [folder / f for f in (*files, manifest.file_name(name))]
 
 
+def check_build(loaded: Loaded, request: Request, folder: Path, *, replace: bool = False) -> None:
+    """Raise `Refused` for what `build` refuses before it computes anything, in its words; nothing is written.
+
+    What only figures show is not looked at: pictures that are broken, numbers that overflow a type.
+    """
+    request, weights = _complete_request(loaded, request)
+    if request.backend:
+        tensorrt.load_backend(request.backend)
+    folder, model = locate_model(folder, loaded.spec.name, request)
+    if not replace:
+        manifest.check_replaceable(folder, loaded, weights, model)
+    onnx_file(loaded, prepare(loaded, request, calibrated=False), request)
+
+
 def _complete_request(loaded: Loaded, request: Request) -> tuple[Request, dict[str, Any]]:
     """What is asked for, checked, with how an engine is built and with weights that are here, as manifests say them."""
     _check_request(request)

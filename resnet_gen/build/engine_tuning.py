@@ -21,6 +21,8 @@ _Merged: TypeAlias = "dict[str, tuple[SettingSource, Any]]"
 """Each setting that was said, and who says it."""
 _INTEGRATED = ((5, 3), (6, 2), (7, 2), (8, 7))
 """Compute capabilities of the modules that JetPack is for."""
+_OF_PROJECT = " of the project file"
+_PROJECT_KEY = re.compile(rf"engine\.([a-z_]+){_OF_PROJECT}: ")
 _SPARSE = (8, 0)
 """The first compute capability whose tensor cores skip zeros."""
 
@@ -80,6 +82,12 @@ def _list_settings(loaded: Loaded, request: Request) -> Iterator[tuple[SettingSo
     yield from ((source, settings) for source, settings in layers if settings)
 
 
+def find_project_key(message: str) -> str | None:
+    """The key of a project's `[engine]` that a message of this module is about; None for any other message."""
+    found = _PROJECT_KEY.match(message)
+    return found[1] if found else None
+
+
 class _Place(NamedTuple):
     """How messages name what somebody said, and where."""
 
@@ -90,7 +98,7 @@ class _Place(NamedTuple):
         names = {
             "option": OPTIONS[key].option,
             "spec": f"engine.{key}",
-            "project": f"engine.{key} of the project file",
+            "project": f"engine.{key}{_OF_PROJECT}",
             "device": f"engine_options.{key} of {self.device.name if self.device else ''}",
         }
         where: Span | None = self.loaded.source.span(("engine", key)) if source == "spec" else None

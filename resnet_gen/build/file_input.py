@@ -21,7 +21,9 @@ from resnet_gen.language.spec import Input
 from resnet_gen.onnx.class_labels import read_class_labels
 from resnet_gen.onnx.metadata_keys import LABELS_KEY, SERVE_KEY, SPEC_KEY, WRAP_KEY
 from resnet_gen.onnx.surroundings_statement import contrast_statement, read_statement
+from resnet_gen.ops.limits import CLASSES
 from resnet_gen.problems import Refused, refuse
+from resnet_gen.system.files import SMALL
 from resnet_gen.weights.base import Array
 
 _AGAIN = "build it again"
@@ -38,7 +40,8 @@ def find_serving(session: Runner, loaded: Loaded | None = None) -> FileServing:
         return FileServing()
     if loaded is not None:
         around = find_surroundings(loaded, lower(with_served_maps(loaded))) or NOTHING_AROUND
-        return FileServing(around.input, around.outputs, loaded.spec.labels)
+        classes = getattr(loaded.spec.head, "classes", None)
+        return FileServing(around.input, around.outputs, loaded.spec.labels, classes)
     path = Path(session.where)
     built = (manifest.read(manifest.locate_beside(path)) or {}) if path.suffix == ENGINE else None
     stated = _read_statement(session, built)
@@ -46,7 +49,9 @@ def find_serving(session: Runner, loaded: Loaded | None = None) -> FileServing:
     if stated and found and (found.input or session.dtype != np.uint8):  # else what is done to its bytes is not known
         _check_statement(session, stated, found)
     around = stated or found or NOTHING_AROUND
-    return FileServing(around.input or _assume_pixels(session), around.outputs, _read_labels(session, built))
+    labels = _read_labels(session, built)
+    classes = len(labels) or (_count_classes(session, built) if around.outputs else None)
+    return FileServing(around.input or _assume_pixels(session), around.outputs, labels, classes)
 
 
 def _read_graph(session: Runner) -> Surroundings | None:
@@ -95,6 +100,17 @@ def _read_labels(session: Runner, built: dict[str, Any] | None) -> tuple[str, ..
         by_spec = LABELS_KEY not in session.metadata and built is None
         what = "the spec in its metadata" if by_spec else "what it says of its classes"
         raise refuse(f"{what} cannot be read", session.where, _AGAIN) from None
+
+
+def _count_classes(session: Runner, built: dict[str, Any] | None) -> int | None:
+    """How many classes the spec in a file's metadata, or in an engine's manifest, has; None where none says it."""
+    try:
+        text = session.metadata.get(SPEC_KEY, "{}")
+        stated = json.loads(text[: SMALL + 1]) if built is None else built["spec"]["resolved"]
+        found = stated["head"]["classes"]
+    except (ValueError, KeyError, TypeError, RecursionError):
+        return None
+    return found if type(found) is int and CLASSES.least <= found <= CLASSES.most else None
 
 
 def _assume_pixels(session: Runner) -> PixelInput | None:

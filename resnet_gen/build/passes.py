@@ -55,8 +55,13 @@ def _widen(loaded: Loaded, graph: Graph) -> tuple[Loaded, Graph]:
     return wider, graph if wider is loaded else lower(wider)
 
 
-def prepare(loaded: Loaded, request: Request, progress: Progress | None = None) -> PreparedNetwork:
-    """Lower a specification, find its weights, and apply the passes that `request` asks for."""
+def prepare(
+    loaded: Loaded, request: Request, progress: Progress | None = None, *, calibrated: bool = True
+) -> PreparedNetwork:
+    """Lower a specification, find its weights, and apply the passes that `request` asks for.
+
+    Not `calibrated`, eight bits have scales of no meaning, and its images are looked at but not read.
+    """
     graph = lower(loaded)
     counts = count(graph)
     loaded, graph = _widen(loaded, graph)
@@ -68,16 +73,19 @@ def prepare(loaded: Loaded, request: Request, progress: Progress | None = None) 
     eight = None
     if request.quantizing:
         # ONNX Runtime and pictures, which others do without.
-        from resnet_gen.quantization.quantizer import quantize_network
+        from resnet_gen.quantization.quantizer import preview_network, quantize_network
 
         pixels = around.input if around else None
-        eight = quantize_network(graph, weights, loaded, request.quantizing, progress, pixels)
+        if calibrated:
+            eight = quantize_network(graph, weights, loaded, request.quantizing, progress, pixels)
+        else:
+            eight = preview_network(graph, weights, loaded, request.quantizing)
         graph, weights = eight.graph, eight.weights
     if _needs_conv_for_linear(request):
         graph, weights = linear_as_conv(graph, weights)
     exact = graph
     graph = set_precision(exact, request.compute, typed_io=request.typed_io)
-    if request.compute != "float32":
+    if request.compute != "float32" and calibrated:
         check_variances(graph, weights, request.compute)
     whole = put_around(graph, around) if around else graph
     return PreparedNetwork(whole, weights, counts, exact, reference, eight, graph, around)

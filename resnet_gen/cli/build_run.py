@@ -116,11 +116,13 @@ def build(specs: tuple[str, ...], settings: tuple[str, ...], folder: Path, side:
 
         return run_project(project, ProjectRun(names, jobs, dry_run, form, choices["check"], choices["force"]))
     projects.check_of_builds(click.get_current_context(), _OF_BUILDS)
-    found, choices["project_engine"] = projects.choose_specs_to_build(specs, config, no_config, every=every)
+    scope = projects.choose_specs_to_build(specs, config, no_config, every=every)
+    choices["project_engine"] = scope.engine
     choices["engine"] = take_settings(choices)
     choices["shapes"] = ShapeOptions(**{name: choices.pop(name) for name in ShapeOptions._fields})
     settings = options.with_serving(options.with_input(settings, side), choices)
-    return build_all(found, settings, folder, whole=not specs, **choices)
+    with scope.locating():
+        return build_all(scope.references, settings, folder, whole=not specs, **choices)
 
 
 @click.command(short_help="Run a spec or a model's file: the top classes, and the time.")

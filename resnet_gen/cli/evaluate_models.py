@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-import sys
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
 from resnet_gen.build import models
 from resnet_gen.cli.evaluate_report import FORMATS
 from resnet_gen.cli.hints import find_drawn_seed, tell_saturation
+from resnet_gen.cli.image_progress import show_image_progress
 from resnet_gen.cli.named_models import NamedModel, list_models, open_models
-from resnet_gen.cli.output import say, say_lines, write_files
+from resnet_gen.cli.output import output_text, say
 from resnet_gen.engine.base import Runner, Tuning
-from resnet_gen.engine.evaluation.evaluation import EvaluationEffort, EvaluationProgress, evaluate_models
+from resnet_gen.engine.evaluation.evaluation import EvaluationEffort, evaluate_models
 from resnet_gen.engine.evaluation.sources import open_labelled_images
 from resnet_gen.language.load import list_spec_files
 from resnet_gen.problems import refuse, shorten
@@ -54,11 +53,11 @@ def evaluate_all(
     tuning = Tuning(precision_hint=precision_hint, tells_types=True)
     chosen = models.choose_inputs(open_models(named, source, tuning, (batch,)))
     _tell_seeds([each.name for each in named], [each.runner for each in chosen.models], source)
-    with _show_progress() as progress:
+    with show_image_progress() as progress:
         found = evaluate_models(chosen.models, images, EvaluationEffort(batch, skip_broken, changes), progress)
     for each in chosen.models:
         tell_saturation(each.runner)
-    _output_text(FORMATS[form](replace(found, notes=(*chosen.notes, *found.notes))), output)
+    output_text(FORMATS[form](replace(found, notes=(*chosen.notes, *found.notes))), output)
 
 
 def _tell_seeds(names: Sequence[str], runners: Sequence[Runner], source: models.ModelSource) -> None:
@@ -68,26 +67,3 @@ def _tell_seeds(names: Sequence[str], runners: Sequence[Runner], source: models.
         if drawn is not None:  # a file may name it in any words
             words = f"{runner.where}: weights are drawn from seed {shorten(drawn)}: what it gets right is chance"
             say(words, err=True)
-
-
-def _output_text(text: str, output: Path | None) -> None:
-    if output is None:
-        say_lines(text)
-        return
-    write_files({output: text.encode()})
-    say(output)
-
-
-@contextmanager
-def _show_progress() -> Iterator[EvaluationProgress | None]:
-    """A progress bar on a terminal; nothing elsewhere."""
-    if not sys.stderr.isatty():
-        yield None
-        return
-    from rich import progress
-    from rich.console import Console
-
-    columns = (progress.BarColumn(), progress.MofNCompleteColumn(), progress.TimeRemainingColumn())
-    with progress.Progress(*columns, console=Console(stderr=True), transient=True) as bar:
-        task = bar.add_task("images", total=None)
-        yield lambda done, images: bar.update(task, completed=done, total=images)

@@ -11,7 +11,7 @@ from resnet_gen.compare.formats.markdown import escape_markdown, write_table
 from resnet_gen.engine.evaluation.comparison import Agreement
 from resnet_gen.engine.evaluation.evaluation import Evaluation, ModelEvaluation
 from resnet_gen.engine.evaluation.statistics import Proportion
-from resnet_gen.engine.evaluation.tally import Accuracy, ClassAccuracy
+from resnet_gen.engine.evaluation.tally import BEST, Accuracy, ClassAccuracy
 from resnet_gen.graph.tables import align_columns
 from resnet_gen.problems import json_text, several, shorten, visible
 
@@ -46,8 +46,9 @@ def _model_entry(found: ModelEvaluation) -> dict[str, Any]:
         "model": found.model,
         "runtime": found.runtime,
         "outputs": of.outputs,
-        "top1": _proportion_entry(of.top1),
-        "top5": _proportion_entry(of.top5) if of.top5 else None,
+        **({"best": of.best} if of.best else {}),
+        "top1": proportion_entry(of.top1),
+        "top5": proportion_entry(of.top5) if of.top5 else None,
         "mean_recall": round(of.balanced, 6),
         "not_finite": of.unfinite,
         "images_per_second": round(found.images_per_second, 2),
@@ -58,7 +59,8 @@ def _model_entry(found: ModelEvaluation) -> dict[str, Any]:
     }
 
 
-def _proportion_entry(found: Proportion, counted: str = "right") -> dict[str, Any]:
+def proportion_entry(found: Proportion, counted: str = "right") -> dict[str, Any]:
+    """A part of images as JSON has it: how many are `counted`, the part, and its interval."""
     low, high = found.interval
     return {counted: found.number, "part": round(found.value, 6), "interval": [round(low, 6), round(high, 6)]}
 
@@ -71,7 +73,7 @@ def _class_entry(found: ClassAccuracy) -> dict[str, Any]:
 
 def _agreement_entry(found: Agreement) -> dict[str, Any]:
     return {
-        "same": _proportion_entry(found.same, "images"),
+        "same": proportion_entry(found.same, "images"),
         "both_right": found.both_right,
         "lost": found.lost,
         "gained": found.gained,
@@ -90,16 +92,25 @@ def _list_notes(found: Evaluation) -> list[str]:
     if found.broken:
         notes.append(f"{several(found.broken, 'image')} left out that cannot be read")
     for each in found.models:
-        if each.accuracy.top5 is None:
+        if each.accuracy.best:
+            unknown = "" if each.accuracy.best >= BEST else ": top-5 is not known"
+            named = "best class" if each.accuracy.best == 1 else f"{each.accuracy.best} best classes"
+            notes.append(f"{each.model}: names its {named} alone{unknown}")
+        elif each.accuracy.top5 is None:
             notes.append(f"{each.model}: top-5 says nothing of {each.accuracy.outputs} classes")
         if each.accuracy.unfinite:
             words = f"scores of {several(each.accuracy.unfinite, 'image')} are not finite, which count as wrong"
             notes.append(f"{each.model}: {words}")
     if found.agreement and found.agreement.decibels is None:
-        alike = len({each.accuracy.outputs for each in found.models}) == 1
-        why = "one outputs probabilities, the other does not" if alike else "they output different numbers of classes"
-        notes.append(f"signal to noise is not measured of the models: {why}")
+        notes.append(f"signal to noise is not measured of the models: {_explain_no_signal(found)}")
     return notes
+
+
+def _explain_no_signal(found: Evaluation) -> str:
+    if any(each.accuracy.best for each in found.models):
+        return "one names its best classes alone"
+    alike = len({each.accuracy.outputs for each in found.models}) == 1
+    return "one outputs probabilities, the other does not" if alike else "they output different numbers of classes"
 
 
 # --- tables, as rows of cells -------------------------------------------------
@@ -115,8 +126,9 @@ def _summary_rows(found: Evaluation) -> Iterator[Sequence[str]]:
         of = each.accuracy
         for name, part in (("top-1", of.top1), ("top-5", of.top5)):
             if part:
-                yield letter, name, f"{part.number:,} of {part.images:,}", _percent(part.value), _format_interval(part)
-        yield letter, "mean recall of classes", "", _percent(of.balanced), ""
+                right = f"{part.number:,} of {part.images:,}"
+                yield letter, name, right, format_percent(part.value), format_interval(part)
+        yield letter, "mean recall of classes", "", format_percent(of.balanced), ""
 
 
 def _class_rows(found: Evaluation) -> Iterator[Sequence[str]]:
@@ -143,7 +155,7 @@ def _choose_classes(of: Accuracy) -> list[ClassAccuracy]:
 def _format_class(found: ClassAccuracy | None) -> tuple[str, str, str]:
     if found is None:
         return "", "", ""
-    recall, precision = ("" if part is None else _percent(part) for part in (found.recall, found.precision))
+    recall, precision = ("" if part is None else format_percent(part) for part in (found.recall, found.precision))
     return f"{found.right:,}", recall, precision
 
 
@@ -165,13 +177,15 @@ def _name(found: Evaluation, index: int) -> str:
     return shorten(found.name_class(index), _LONGEST)
 
 
-def _percent(part: float) -> str:
+def format_percent(part: float) -> str:
+    """A part of 1 in percent, of two places."""
     return f"{100 * part:.2f} %"
 
 
-def _format_interval(part: Proportion) -> str:
+def format_interval(part: Proportion) -> str:
+    """The interval of a part: `98.05 to 99.64 %`."""
     low, high = part.interval
-    return f"{100 * low:.2f} to {_percent(high)}"
+    return f"{100 * low:.2f} to {format_percent(high)}"
 
 
 # --- sentences ----------------------------------------------------------------
@@ -192,8 +206,8 @@ def _describe_speed(found: Evaluation) -> Iterator[str]:
 
 
 def _describe_agreement(found: Agreement) -> Iterator[str]:
-    interval = f"95 % interval {_format_interval(found.same)}"
-    yield f"same class for {found.same.number:,} of {found.same.images:,} ({_percent(found.same.value)}, {interval})"
+    interval = f"{format_percent(found.same.value)}, 95 % interval {format_interval(found.same)}"
+    yield f"same class for {found.same.number:,} of {found.same.images:,} ({interval})"
     yield f"right: both {found.both_right:,}, A alone {found.lost:,} (lost), B alone {found.gained:,} (gained)"
     yield f"both wrong, in different ways: {found.other:,}"
     verdict = "no more than chance explains" if found.p_value >= 0.05 else "more than chance explains, at 5 %"

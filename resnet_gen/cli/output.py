@@ -59,6 +59,15 @@ def write_files(files: Mapping[Path, bytes], *, rewrite: bool = False) -> None:
         write_outputs(files)
 
 
+def output_text(text: str, output: Path | None) -> None:
+    """Print a report, or write it to a file and print the file's name."""
+    if output is None:
+        say_lines(text)
+        return
+    write_files({output: text.encode()})
+    say(output)
+
+
 def send_heartbeat(file: str) -> None:
     """Tell whoever waits for this process that it lives, and which file's code it uses."""
     if receiver:

@@ -19,8 +19,8 @@ from resnet_gen.project.project_file import Project
 
 _MEANT = ("specs", "builds", "config", "jobs", "dry_run", "form", "check", "force", "parts")
 """Options that say nothing of how a network is built."""
-_HEADER = ("build", "spec", "device", "precision", "target", "file", "bytes", "opset", "status")
-_RIGHT = (6, 7)
+_HEADER = ("build", "spec", "device", "precision", "target", "serve", "file", "bytes", "opset", "status")
+_RIGHT = (7, 8)
 
 
 class ProjectRun(NamedTuple):
@@ -66,7 +66,7 @@ def _say_notes(plans: Sequence[PlannedBuild]) -> None:
 def _say_progress(row: BuildRow, number: int, all_of: int) -> None:
     for note in row.notes:
         say(note, err=True)
-    what = " ".join(filter(None, (row.spec, row.device, row.precision, row.target)))
+    what = " ".join(filter(None, (row.spec, row.device, row.precision, row.target, row.serve)))
     say(f"{number}/{all_of} {row.build}: {what}: {row.status}", err=True)
 
 
@@ -95,10 +95,9 @@ def _show_table(rows: Sequence[BuildRow], form: str) -> None:
 def _list_cells(row: BuildRow) -> tuple[str, ...]:
     file = f"{row.folder}/{row.file}" if row.file else row.folder
     reason = f": {row.reason}" if row.reason and row.status != "refused" else ""
-    return (
-        row.build, row.spec, row.device or "-", row.precision, row.target, file.replace("\\", "/"),
-        f"{row.bytes:,}" if row.bytes is not None else "-", str(row.opset or "-"), f"{row.status}{reason}",
-    )  # fmt: skip
+    size = f"{row.bytes:,}" if row.bytes is not None else "-"
+    place = (row.build, row.spec, row.device or "-", row.precision, row.target, row.serve or "-")
+    return (*place, file.replace("\\", "/"), size, str(row.opset or "-"), f"{row.status}{reason}")
 
 
 def _list_markdown(rows: Sequence[BuildRow]) -> Iterator[str]:

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 import click
 from click.core import ParameterSource
 
-from resnet_gen.problems import refuse
+from resnet_gen.problems import Problem, Refused, refuse
 from resnet_gen.system.links import shown_path
 from resnet_gen.system.project_folder import list_candidates
 
@@ -51,10 +53,33 @@ class VerificationScope(NamedTuple):
 
 
 class BuildScope(NamedTuple):
-    """The specs to build, and what their project says of how engines are built; None for all shipped ones."""
+    """The specs to build, and their project, which says how engines are built; None where there is none."""
 
     references: tuple[str, ...]
-    engine: EngineSettings | None
+    project: Project | None
+
+    @property
+    def engine(self) -> EngineSettings | None:
+        """What the project says of how engines are built."""
+        return self.project.settings.engine if self.project else None
+
+    @contextmanager
+    def locating(self) -> Iterator[None]:
+        """What is refused of the project's `[engine]` has its line."""
+        try:
+            yield
+        except Refused as refused:
+            if self.project is None:
+                raise
+            raise Refused(map(self._locate, refused.problems)) from None
+
+    def _locate(self, problem: Problem) -> Problem:
+        from resnet_gen.build.engine_tuning import find_project_key
+
+        key = find_project_key(problem.message)
+        if key is None or problem.where is not None or self.project is None:
+            return problem
+        return replace(problem, where=self.project.source.span(("engine", key)))
 
 
 def verification_scope(specs: tuple[str, ...], config: Path | None, no_config: bool) -> VerificationScope:
@@ -127,7 +152,7 @@ def choose_specs_to_build(specs: tuple[str, ...], config: Path | None, no_config
     if not found:
         hint = f"name a SPEC, or a network of `resnet-gen list`; --all-shipped builds all {len(shipped)}"
         raise refuse("nothing to build: no SPEC is named, and no project file lists any", hint=hint)
-    return BuildScope(found, project.settings.engine if project else None)
+    return BuildScope(found, project)
 
 
 def open_project(config: Path | None, no_config: bool) -> Project | None:

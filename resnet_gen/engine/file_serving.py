@@ -21,11 +21,15 @@ from resnet_gen.weights.base import Array
 
 @dataclass(frozen=True)
 class FileServing:
-    """What is put around the network of a file, and the names of its classes; nothing by default."""
+    """What is put around the network of a file, and the names of its classes; nothing by default.
+
+    `classes` is how many the network has, where that is stated.
+    """
 
     input: PixelInput | None = None
     outputs: tuple[ServedOutput, ...] = ()
     labels: tuple[str, ...] = ()
+    classes: int | None = None
 
     @property
     def takes_any_size(self) -> bool:
@@ -71,9 +75,17 @@ class FileServing:
         ordered = x[..., ::-1] if self.input.order == "BGR" else x
         return np.ascontiguousarray(ordered if self.input.layout == "NHWC" else ordered.transpose(0, 3, 1, 2))
 
+    def find_best(self) -> ServedOutput | None:
+        """Of the outputs that name the best classes, the one that names the most; None without one."""
+        return max((output for output in self.outputs if output.kind == "top_k"), key=_count_best, default=None)
+
     def list_names(self, *kinds: ServedKind) -> set[str]:
         """What the outputs of some kinds are called."""
         return {name for output in self.outputs if output.kind in kinds for name in output.names}
+
+
+def _count_best(output: ServedOutput) -> int:
+    return output.k or 0
 
 
 NETWORK_ALONE = FileServing()

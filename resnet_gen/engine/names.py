@@ -4,12 +4,10 @@ from __future__ import annotations
 
 from typing import Literal, TypeAlias, get_args
 
+from resnet_gen.ops.runtime_words import RUNTIMES as RUNTIMES
+from resnet_gen.ops.runtime_words import Runtime as Runtime
 from resnet_gen.system.file_kinds import ENGINE as ENGINE
 from resnet_gen.system.file_kinds import ONNX as ONNX
-
-Runtime: TypeAlias = Literal["onnxruntime", "openvino", "tensorrt-rtx", "tensorrt"]
-"""What runs a model."""
-RUNTIMES: tuple[Runtime, ...] = get_args(Runtime)
 
 Hint: TypeAlias = Literal["f32", "bf16", "f16"]
 """A type to compute in, as OpenVINO calls it."""

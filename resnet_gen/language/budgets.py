@@ -14,6 +14,7 @@ from resnet_gen.graph.counts import COUNTS, CountName
 from resnet_gen.language.figures import FIGURE, PrintedError, PrintedFigure
 from resnet_gen.ops.limits import BATCHES, EVALUATED_IMAGES
 from resnet_gen.ops.precision import Float, Placement, Precision
+from resnet_gen.ops.runtime_words import ENGINE_RUNTIMES, Runtime
 from resnet_gen.parts.base import StrictModel
 
 _SIZE = r"([0-9]{1,18}(?:\.[0-9]{1,12})?) ?([KMGT]i?)?B"
@@ -120,6 +121,11 @@ class AccuracyBudget(StrictModel):
     precision: Precision = Field("fp32", description="What layers compute in.")
     calibration: _Place | None = Field(None, description="Images that INT8 and FP8 take their scales from.")
     qdq: Placement | None = Field(None, description="Where INT8 puts Q/DQ; `cpu` where it is left out.")
+    runtime: Runtime | None = Field(
+        None,
+        description="What runs it: `tensorrt-rtx` and `tensorrt` an engine, on a GPU; ONNX Runtime where it is left "
+        "out, or OpenVINO for BF16.",
+    )
     limit: Annotated[int, Field(ge=EVALUATED_IMAGES.least, le=EVALUATED_IMAGES.most)] | None = Field(
         None, description="So many of the images, evenly spaced; all where it is left out."
     )
@@ -139,6 +145,9 @@ class AccuracyBudget(StrictModel):
             if getattr(self, key) is not None and not means:
                 context = {"at": key, "precision": self.precision}
                 raise PydanticCustomError("unused", "means nothing for precision {precision}", context)
+        if self.runtime in ENGINE_RUNTIMES and self.qdq == "cpu":
+            context = {"at": "qdq", "runtime": self.runtime}
+            raise PydanticCustomError("unused", "means nothing for {runtime}, which wants tensorrt's", context)
         return self
 
 

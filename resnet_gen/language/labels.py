@@ -59,6 +59,8 @@ def check_labels(labels: Iterable[str], where: str) -> tuple[str, ...]:
 
 
 def _check_line(document: Document, number: int, text: str) -> str:
+    if 0 < len(text) <= LONGEST_LABEL and text.isprintable():
+        return text  # without a place for each of a hundred thousand
     return _check_text(text, Span(document, number, 0, document.width(number)))
 
 

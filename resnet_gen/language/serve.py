@@ -22,10 +22,9 @@ LONGEST_LABEL = 200
 
 def check_label(text: str) -> str:
     """A label that stands on one line of a terminal, which shows it and does not obey."""
-    for character in text:
-        if not character.isprintable():
-            code = f"U+{ord(character):04X}"
-            raise PydanticCustomError("printable", "the character {code} cannot be printed", {"code": code})
+    if not text.isprintable():
+        code = next(f"U+{ord(character):04X}" for character in text if not character.isprintable())
+        raise PydanticCustomError("printable", "the character {code} cannot be printed", {"code": code})
     return text
 
 

@@ -308,6 +308,8 @@ def _copy_marks(source: Source, loc: Loc, marks: dict[Loc, Mark]) -> None:
         marks[loc] = source.marks[loc]
     value = value_at(source.data, loc)
     inner = value if isinstance(value, dict) else range(len(value)) if isinstance(value, list) else ()
+    if isinstance(value, list) and (*loc, 0) not in source.marks:
+        return  # what a file beside the text says, as labels do, has no place in it
     for step in inner:
         _copy_marks(source, (*loc, step), marks)
 

@@ -315,7 +315,7 @@ def check_spec(source: Source, *, more_parts: bool = False) -> Spec:
     if more_parts:
         know_every_part()
         _rebuild()
-    _hold_kinds(_ALWAYS.union(_list_texts(source.data)))
+    _hold_kinds(_ALWAYS.union(_list_texts(_leave_out_labels(source.data))))
     try:
         return Spec.model_validate(source.data)
     except ValidationError:
@@ -359,6 +359,11 @@ def _hold_kinds(kinds: set[str]) -> None:
             know_every_part()
         else:
             _rebuild()
+
+
+def _leave_out_labels(data: Any) -> Any:
+    """The same without `serve`, in which no part is chosen, and which may have a hundred thousand labels."""
+    return {key: value for key, value in data.items() if key != "serve"} if isinstance(data, dict) else data
 
 
 def _list_texts(data: Any) -> Iterator[str]:

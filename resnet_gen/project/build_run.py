@@ -10,7 +10,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any, Literal, NamedTuple, TypeAlias, get_args
 
-from resnet_gen.build.build import build
+from resnet_gen.build.build import build, check_build
 from resnet_gen.build.build_notes import drop_idle_fold, list_cost_notes, list_device_notes, list_quantization_notes
 from resnet_gen.build.manifest import is_as_built
 from resnet_gen.build.manifest_schema import FileManifest, read_manifest
@@ -42,6 +42,8 @@ class BuildRow(NamedTuple):
     """What layers compute in."""
     target: str
     """What is built."""
+    serve: str | None
+    """What its table's `serve` is called, where it has one."""
     status: BuildStatus
     """What became of it."""
     folder: str
@@ -87,7 +89,7 @@ class BuildOrder(NamedTuple):
     def dump(self) -> dict[str, Any]:
         """It as JSON has it, for another process, which reads the spec itself."""
         plan = self.plan
-        names = ("build", "spec", "settings", "wishes", "device", "precision", "target")
+        names = ("build", "spec", "settings", "wishes", "device", "precision", "target", "serve")
         told = {name: getattr(plan, name) for name in names}
         return {**told, "folder": str(plan.folder), "where": _dump_place(plan.where), "mode": self.mode}
 
@@ -118,8 +120,10 @@ class BuildOrder(NamedTuple):
         """The row of what need not be built; None where it has to be, or is compared."""
         if self.mode.check or self.mode.replace:
             return None
-        row = self._replace(mode=BuildMode(list_only=True)).perform()
-        return row if row.status == "unchanged" else None
+        try:
+            return _find_unchanged(self.plan, _read_own_manifest(self.plan), _digest(self.plan))
+        except (OSError, Refused):  # whoever builds it says so
+            return None
 
 
 def _dump_place(where: Span | None) -> list[Any] | None:
@@ -193,29 +197,46 @@ def _refuse_row(plan: PlannedBuild, problems: Sequence[Problem]) -> BuildRow:
 
 
 def _make_row(plan: PlannedBuild, status: BuildStatus) -> BuildRow:
-    return BuildRow(plan.build, plan.name, plan.device, plan.precision, plan.target, status, str(plan.folder))
+    place = (plan.build, plan.name, plan.device, plan.precision, plan.target, plan.serve)
+    return BuildRow(*place, status, str(plan.folder))
 
 
 def _perform(plan: PlannedBuild, mode: BuildMode) -> BuildRow:
     if mode.check:
         return _compare(plan)
     inputs, there = _digest(plan), _read_own_manifest(plan)
-    if there and inputs and not mode.replace and _is_unchanged(plan, there, inputs):
-        return _describe(plan, there, "unchanged")
-    if mode.list_only:
-        return _make_row(plan, "to build")
+    if not mode.replace and (row := _find_unchanged(plan, there, inputs)):
+        return row
+    replace = mode.replace or (there is not None and there.project is not None)
     notes: list[str] = []
-    ours = there is not None and there.project is not None
-    manifest = _build(plan, plan.request(), plan.folder, inputs, notes, replace=mode.replace or ours)[-1]
+    if mode.list_only:
+        check_build(plan.require_loaded(), plan.request(), plan.folder, replace=replace)
+        return _make_row(plan, "to build")
+    manifest = _build(plan, plan.request(), plan.folder, inputs, notes, replace=replace)[-1]
     return _describe(plan, _require_manifest(manifest), "built")._replace(notes=tuple(notes))
+
+
+def _find_unchanged(plan: PlannedBuild, there: FileManifest | None, inputs: str | None) -> BuildRow | None:
+    """The row of what is there and was built of the same; None where it is not."""
+    if there and inputs and _is_unchanged(plan, there, inputs):
+        return _describe(plan, there, "unchanged")
+    return None
 
 
 def _digest(plan: PlannedBuild) -> str | None:
     """The hash of what it is built of; None where something is missing, of which building it says more."""
+    return _digest_or_explain(plan)[0]
+
+
+def _digest_or_explain(plan: PlannedBuild) -> tuple[str | None, str | None]:
+    """The hash of what it is built of, or why that cannot be told."""
     try:
-        return digest_inputs(plan.require_loaded(), plan.request())
-    except (OSError, Refused):
-        return None
+        return digest_inputs(plan.require_loaded(), plan.request()), None
+    except Refused as refused:
+        first = refused.problems[0]
+        return None, f"{first.where}: {first.message}" if isinstance(first.where, str) else first.message
+    except OSError as error:
+        return None, f"{error.filename}: {error.strerror or error}"
 
 
 def _read_own_manifest(plan: PlannedBuild) -> FileManifest | None:
@@ -234,12 +255,46 @@ def _require_manifest(path: Path) -> FileManifest:
 
 def _is_unchanged(plan: PlannedBuild, there: FileManifest, inputs: str) -> bool:
     """Whether it is there, built of the same by the same, and every file as the manifest has it."""
-    folder, request = plan.manifest().parent, plan.request()
-    if there.project is None or there.project.inputs != inputs or is_unfinished(plan.manifest()):
+    if there.engine and plan.request().backend and there.engine.version != installed_version(there.engine.library):
         return False
-    if there.engine and request.backend and there.engine.version != installed_version(there.engine.library):
-        return False
-    return all((folder / name).is_file() and digest_file(folder / name) == sha for name, sha in there.files.items())
+    return there.project is not None and _explain_change(plan, there, inputs) is None
+
+
+def _explain_change(plan: PlannedBuild, there: FileManifest, inputs: str | None) -> str | None:
+    """Why what is there is not what would be built, or is damaged; None where nothing says so.
+
+    Without a hash of `inputs`, of the spec alone.
+    """
+    manifest = plan.manifest()
+    if is_unfinished(manifest):
+        return "half of it is new: what wrote it died"
+    if there.project is None:
+        return "it was not built as one of the project's"
+    if there.spec.sha256 != plan.require_loaded().digest() or there.project.inputs != (inputs or there.project.inputs):
+        return "it was built of something else than the project says now"
+    for name, sha in there.files.items():
+        if not (manifest.parent / name).is_file():
+            return f"{name} is gone"
+        if digest_file(manifest.parent / name) != sha:
+            return f"{name} has other bytes than its manifest says"
+    return None
+
+
+class BuildState(NamedTuple):
+    """What lies where a build is written: its manifest, if it was built; why it is `stale`, or why nobody can tell."""
+
+    manifest: FileManifest | None
+    stale: str | None = None
+    unknown: str | None = None
+
+
+def find_state(plan: PlannedBuild) -> BuildState:
+    """The state of a planned build; raises `Refused` for a spec and a manifest that cannot be read."""
+    there = read_manifest(plan.manifest())
+    if there is None:
+        return BuildState(None)
+    inputs, unknown = _digest_or_explain(plan)
+    return BuildState(there, _explain_change(plan, there, inputs), unknown)
 
 
 def _build(

@@ -21,7 +21,7 @@ from resnet_gen.quantization.calibration import calibrate
 from resnet_gen.quantization.calibration.activations import ImageProgress
 from resnet_gen.quantization.calibration.images import RANDOM, ImageSplit, split_images
 from resnet_gen.quantization.limits import ENOUGH_IMAGES
-from resnet_gen.quantization.placement import PlacementStyle, Range, place, quantize
+from resnet_gen.quantization.placement import PlacementStyle, QdqPlacement, Range, place, quantize
 from resnet_gen.quantization.signal_to_noise import NetworkNoise, find_bias_corrections, measure
 from resnet_gen.weights.base import Array, DerivedWeights, Recipe, Weights
 
@@ -59,13 +59,8 @@ def quantize_network(
     Ranges and biases follow from one part of the images, and what it cost is measured on the other. Where its file
     takes `pixels`, its first layer is quantized as they are, if that can be.
     """
-    wanted = choose_style(how)
-    placement = place(graph, wanted, float_nodes(graph, loaded))
-    if not placement.layers:
-        hint = "see quantization.keep in the spec" if loaded.spec.quantization else "see docs/precision.md for what is"
-        raise refuse(f"nothing is left to be quantized to {how.kind.upper()}", hint=hint)
-    images = split_images(how.calibration.source, loaded.spec.input, how.calibration.most)
-    _check_number(loaded.spec.name, images, how)
+    wanted, placement, images = plan_quantization(graph, loaded, how)
+    _warn_of_few(loaded.spec.name, images, how)
     given = images.calibrating
 
     def begin_phase(name: str) -> ImageProgress | None:
@@ -82,6 +77,35 @@ def quantize_network(
     return QuantizedNetwork(new, stored, entry, _dump_account(entry, new, placement.find_ranges(ranges), noise))
 
 
+def preview_network(graph: Graph, weights: Weights, loaded: Loaded, how: QuantizationChoice) -> QuantizedNetwork:
+    """What `quantize_network` makes, with scales of no meaning, as no image is run; raises `Refused` as it does."""
+    style, placement, _ = plan_quantization(graph, loaded, how)
+    ranges = {value.name: Range(-1.0, 1.0) for value in placement.observed}
+    return QuantizedNetwork(*quantize(graph, weights, placement, ranges, style, how.compute), {}, "")
+
+
+class QuantizationPlan(NamedTuple):
+    """Where Q/DQ will stand, and the images that scales will follow from."""
+
+    style: PlacementStyle
+    placement: QdqPlacement
+    images: ImageSplit
+
+
+def plan_quantization(graph: Graph, loaded: Loaded, how: QuantizationChoice) -> QuantizationPlan:
+    """What is to be done with a network whose batch norms are folded; raises `Refused` for what cannot be."""
+    style = choose_style(how)
+    placement = place(graph, style, float_nodes(graph, loaded))
+    if not placement.layers:
+        hint = "see quantization.keep in the spec" if loaded.spec.quantization else "see docs/precision.md for what is"
+        raise refuse(f"nothing is left to be quantized to {how.kind.upper()}", hint=hint)
+    choice = how.calibration
+    images = split_images(choice.source, loaded.spec.input, choice.most)
+    if choice.source != RANDOM and len(images.calibrating) == 1 and choice.most > 1:
+        raise refuse("one image is not enough to calibrate with", choice.source, "--calibration-images 1 takes it so")
+    return QuantizationPlan(style, placement, images)
+
+
 def _find_pixel_steps(
     graph: Graph, style: PlacementStyle, how: QuantizationChoice, pixels: PixelInput | None
 ) -> dict[str, tuple[float, int]]:
@@ -90,13 +114,11 @@ def _find_pixel_steps(
     return {graph.input.name: step} if step else {}
 
 
-def _check_number(name: str, images: ImageSplit, how: QuantizationChoice) -> None:
-    """Refuse one image where nobody asked for one, and warn of few; random ones are reported as such elsewhere."""
+def _warn_of_few(name: str, images: ImageSplit, how: QuantizationChoice) -> None:
+    """Warn of few images; random ones are reported as such elsewhere."""
     choice, number = how.calibration, len(images.calibrating)
     if choice.source == RANDOM:
         return
-    if number == 1 and choice.most > 1:
-        raise refuse("one image is not enough to calibrate with", choice.source, "--calibration-images 1 takes it so")
     if min(choice.most, number + len(images.held_out or ())) < ENOUGH_IMAGES:
         text = f"{name}: calibrated with {several(number, 'image')}; ranges that follow from fewer than {ENOUGH_IMAGES}"
         warnings.warn(f"{text} may not hold for others", FewImagesWarning, stacklevel=2)

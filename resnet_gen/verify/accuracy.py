@@ -15,6 +15,8 @@ from resnet_gen.engine.evaluation.scoring import EvaluatedModel
 from resnet_gen.engine.evaluation.sources import open_labelled_images
 from resnet_gen.engine.evaluation.statistics import Proportion
 from resnet_gen.engine.file_serving import ImageForm
+from resnet_gen.engine.names import Runtime
+from resnet_gen.engine.tensorrt import BACKENDS
 from resnet_gen.language.budgets import AccuracyBudget
 from resnet_gen.language.custom_parts.files import give_notice
 from resnet_gen.language.load import Loaded
@@ -27,7 +29,7 @@ from resnet_gen.weights.downloads.names import WeightsSource
 
 
 @dataclass(frozen=True)
-class _Stated:
+class StatedAccuracy:
     """One budget of accuracy, and where it stands."""
 
     budget: AccuracyBudget
@@ -63,6 +65,12 @@ class _Stated:
         return Path(where.document.name if where else ".")
 
     @property
+    def bounds(self) -> tuple[tuple[str, float], ...]:
+        """What it bounds, and by which number."""
+        found = {key: getattr(self.budget, key) for key in ("min", "drop_from_fp32")}
+        return tuple((key, bound) for key, bound in found.items() if bound is not None)
+
+    @property
     def title(self) -> str:
         """`net: accuracy (int8)`."""
         return f"{self.stated.prefix}accuracy ({self.budget.precision})"
@@ -70,16 +78,15 @@ class _Stated:
 
 def check_accuracy(subject: Subject, stated: StatedBudgets, rule: str) -> Iterator[Problem]:
     """Every bound that is broken; raises `Refused` at the line that asks for what cannot be evaluated."""
-    for each in _list_stated(stated):
+    for each in list_stated(stated):
         found = _find_evaluation(subject, each)
-        top1 = found.models[0].accuracy.top1
-        yield from _check_least(each, top1, found, rule)
-        yield from _check_drop(each, top1, found, rule)
+        top1, *exact = (model.accuracy.top1 for model in found.models)
+        yield from find_breaches(each, top1, next(iter(exact), None), _describe_data(each, found), rule)
 
 
 def describe_accuracy(subject: Subject, stated: StatedBudgets) -> Iterator[Problem]:
     """What was found of each budget, kept or not, as notes."""
-    for each in _list_stated(stated):
+    for each in list_stated(stated):
         found = _find_evaluation(subject, each)
         top1 = found.models[0].accuracy.top1
         low, high = top1.interval
@@ -92,41 +99,39 @@ def describe_accuracy(subject: Subject, stated: StatedBudgets) -> Iterator[Probl
             yield Problem(words, str(each.span("drop_from_fp32")), "name a 'precision'", severity="note")
 
 
-def _list_stated(stated: StatedBudgets) -> Iterator[_Stated]:
+def list_stated(stated: StatedBudgets) -> Iterator[StatedAccuracy]:
+    """Each budget of accuracy among what is stated."""
     for index, budget in enumerate(stated.budgets.accuracy):
-        yield _Stated(budget, stated, stated.place("accuracy", index))
+        yield StatedAccuracy(budget, stated, stated.place("accuracy", index))
 
 
-def _check_least(each: _Stated, top1: Proportion, found: Evaluation, rule: str) -> Iterator[Problem]:
-    least = each.budget.min
+def find_breaches(
+    each: StatedAccuracy, top1: Proportion, exact: Proportion | None, of: str, rule: str | None = None
+) -> Iterator[Problem]:
+    """The bounds of a budget that a figure breaks; `exact` is that of the network in FP32, `of` says which images."""
+    least, most = each.budget.min, each.budget.drop_from_fp32
     if least is not None and top1.value < least:
         under = f"under the budget of {least:g} by {least - top1.value:.2g}"
-        message = f"{each.title}: {_describe(top1)}, {under}{_describe_data(each, found)}"
-        yield Problem(message, each.span("min"), None, rule)
-
-
-def _check_drop(each: _Stated, top1: Proportion, found: Evaluation, rule: str) -> Iterator[Problem]:
-    most = each.budget.drop_from_fp32
-    if most is None or len(found.models) < 2:
+        yield Problem(f"{each.title}: {_describe(top1)}, {under}{of}", each.span("min"), None, rule)
+    if most is None or exact is None:
         return
-    exact = found.models[1].accuracy.top1
     drop = (exact.number - top1.number) / top1.images
     if drop > most:
         over = f"over the budget of {most:g} by {drop - most:.2g}"
         message = f"{each.title}: {_describe(top1)}, {drop:.4f} less than fp32's {_describe(exact)}, {over}"
-        yield Problem(message + _describe_data(each, found), each.span("drop_from_fp32"), None, rule)
+        yield Problem(message + of, each.span("drop_from_fp32"), None, rule)
 
 
 def _describe(part: Proportion) -> str:
     return f"{part.value:.4f} ({part.number:,} of {part.images:,})"
 
 
-def _describe_data(each: _Stated, found: Evaluation) -> str:
+def _describe_data(each: StatedAccuracy, found: Evaluation) -> str:
     of = f", {found.images:,} of {found.total:,} images" if found.images < found.total else ""
     return f" ({each.budget.data}{of})"
 
 
-def _find_evaluation(subject: Subject, each: _Stated) -> Evaluation:
+def _find_evaluation(subject: Subject, each: StatedAccuracy) -> Evaluation:
     """The evaluation that a budget asks for, made once; what makes it impossible is refused at the budget's line."""
     key = (each.stated.prefix, each.loc)
     if key not in subject.evaluations:
@@ -137,7 +142,7 @@ def _find_evaluation(subject: Subject, each: _Stated) -> Evaluation:
     return subject.evaluations[key]
 
 
-def _evaluate(subject: Subject, each: _Stated) -> Evaluation:
+def _evaluate(subject: Subject, each: StatedAccuracy) -> Evaluation:
     data, classes_file = each.resolve("data"), each.resolve("classes_file")
     images = open_labelled_images(str(data), classes_file, each.budget.limit, each.confine("data"))
     weights = _choose_weights(subject, each)
@@ -165,7 +170,7 @@ _SILENCE = 1.0
 """Seconds between two signs."""
 
 
-def _choose_weights(subject: Subject, each: _Stated) -> WeightsSource:
+def _choose_weights(subject: Subject, each: StatedAccuracy) -> WeightsSource:
     """Those of the budget, else of `--weights`; without either nothing is worth evaluating."""
     weights = each.resolve("weights") or (subject.evaluation.weights if subject.evaluation else None)
     if weights is None:
@@ -174,23 +179,34 @@ def _choose_weights(subject: Subject, each: _Stated) -> WeightsSource:
     return weights
 
 
-def _open_precision(subject: Subject, each: _Stated, precision: Precision, weights: WeightsSource) -> Runner:
+def _open_precision(subject: Subject, each: StatedAccuracy, precision: Precision, weights: WeightsSource) -> Runner:
     """The network in a precision, run as its file is written, so that no CPU's own kernels decide."""
-    eight = precision in ("int8", "fp8")
+    eight = precision in EIGHT_BITS
     images = each.resolve("calibration") if eight else None
+    runtime = each.budget.runtime if precision == each.budget.precision else None
+    of_engine = runtime in BACKENDS
     wishes = BuildWishes(
+        target=runtime if of_engine else None,
         precision=precision,
         weights=weights,
         calibration=Calibration(str(images)) if images else None,
-        placement=(each.budget.qdq or "cpu") if precision == "int8" else None,
+        placement=(each.budget.qdq or ("tensorrt" if of_engine else "cpu")) if precision == "int8" else None,
         compare=False,
     )
-    runtime = "openvino" if precision == "bf16" else "onnxruntime"  # which has no convolution in bfloat16
-    tuning = Tuning(as_written=eight)
-    loaded = _leave_out_serve(subject.loaded)
-    return open_request(loaded, resolve_request(wishes), runtime, tuning, loaded.spec.name)
+    tuning = Tuning(as_written=eight and not of_engine)
+    loaded = leave_out_serve(subject.loaded)
+    return open_request(loaded, resolve_request(wishes), runtime or choose_runtime(precision), tuning, loaded.spec.name)
 
 
-def _leave_out_serve(loaded: Loaded) -> Loaded:
+EIGHT_BITS = ("int8", "fp8")
+"""Precisions whose files are run as they are written."""
+
+
+def choose_runtime(precision: str) -> Runtime:
+    """What runs a model's file in a precision where nobody says it."""
+    return "openvino" if precision == "bf16" else "onnxruntime"  # which has no convolution in bfloat16
+
+
+def leave_out_serve(loaded: Loaded) -> Loaded:
     """The network without what a file puts around it: images come as it takes them, and it outputs its scores."""
     return replace(loaded, spec=loaded.spec.model_copy(update={"serve": None}))

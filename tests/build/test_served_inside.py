@@ -3,12 +3,18 @@
 import json
 import re
 import shutil
+from types import SimpleNamespace
 
 import numpy as np
 import onnxruntime
 import pytest
 from sklearn.datasets import load_digits
 
+from resnet_gen.engine.evaluation.scoring import EvaluatedModel, _find_scores
+from resnet_gen.engine.evaluation.tally import predict_classes
+from resnet_gen.engine.file_serving import FileServing, ImageForm
+from resnet_gen.graph.surroundings import ServedOutput
+from resnet_gen.problems import Refused
 from tests.helpers.against_files import DIGITS, build
 from tests.helpers.onnx_runs import TINY
 from tests.helpers.served import SET_COLOURS
@@ -130,9 +136,63 @@ def test_accuracy_is_that_of_the_network_alone(cli, tmp_path, monkeypatch, digit
     assert correct[0] == correct[1] > 190
 
 
-def test_the_best_classes_alone_are_no_scores_to_evaluate(cli, tmp_path, monkeypatch, digits):
+@pytest.mark.parametrize("best", [1, 3, 6])
+@pytest.mark.parametrize("kind", ["file", "spec"])
+def test_the_best_classes_alone_give_the_accuracy_of_the_scores_that_they_are_of(
+    cli, tmp_path, monkeypatch, digits, plain, best, kind
+):
+    """In a file as in a spec; of fewer than five the five best are not known, and no signal is compared."""
     monkeypatch.chdir(tmp_path)
-    assert cli("build", "resnet8-digits", "--weights", DIGITS, "--serve-outputs", "top3", "-o", "out")[0] == 0
+    served = f"serve={{outputs: [top{best}]}}"
+    words = ("resnet8-digits", "--set", served, "--weights", DIGITS)
+    if kind == "file":
+        assert cli("build", *words, "-o", "out")[0] == 0
+        words = ("out/resnet8-digits.onnx",)
+    code, out, err = cli("evaluate", *words, "--data", digits, "--against", plain, "--format", "json")
+    assert (code, err) == (0, "")
+    found = json.loads(out)
+    named, scored = found["models"]
+    assert (named["best"], named["outputs"], "best" in scored) == (best, 10, False)
+    for key in ("top1", "confusion", "per_class"):
+        assert named[key] == scored[key]
+    assert named["top5"] == (scored["top5"] if best >= 5 else None)
+    assert (found["comparison"]["same"]["images"], found["comparison"]["signal_to_noise_db"]) == (200, None)
+    assert "signal to noise is not measured of the models: one names its best classes alone" in found["notes"]
+    (note,) = [note for note in found["notes"] if "alone" in note and "signal" not in note]
+    assert note.endswith("alone: top-5 is not known") == (best < 5)
+
+
+def test_other_outputs_alone_are_no_scores_to_evaluate(cli, tmp_path, monkeypatch, digits):
+    monkeypatch.chdir(tmp_path)
+    assert cli("build", "resnet8-digits", "--weights", DIGITS, "--serve-outputs", "embedding", "-o", "out")[0] == 0
     code, out, err = cli("evaluate", "out/resnet8-digits.onnx", "--data", digits)
     assert (code, out) == (2, "")
-    assert "no score of each class" in err
+    assert "outputs 'embedding', and no score of each class" in err
+
+
+WRONG_BEST = {
+    "of no number of classes": (None, np.array([[1, 0]]), "names its 2 best classes, and says nowhere of how many"),
+    "of too many": (10**6, np.array([[1, 0]]), "of 1,000,000 classes, at most 100,000"),
+    "beyond them": (12, np.array([[12, 0]]), "names what is none of its 12 classes"),
+    "below them": (12, np.array([[0, -1]]), "names what is none of its 12 classes"),
+    "of another number": (12, np.array([[0]]), "does not output the 2 best classes of 1 images"),
+    "no indices": (12, np.array([[0.0, 1.0]]), "names what is none of its 12 classes"),
+}
+
+
+@pytest.mark.parametrize(("classes", "places", "words"), WRONG_BEST.values(), ids=WRONG_BEST)
+def test_best_classes_that_are_none_are_refused(classes, places, words):
+    """Whatever a file outputs under the names that it states."""
+    best = ServedOutput("top_k", "logits", ("v", "i"), 2)
+    model = EvaluatedModel(SimpleNamespace(where="m.onnx"), ImageForm(None, FileServing(None, (best,), (), classes)))
+    with pytest.raises(Refused, match=words):
+        _find_scores({"v": places.astype(float), "i": places}, 1, model)
+
+
+def test_best_classes_of_values_that_are_not_finite_count_as_none():
+    best = ServedOutput("top_k", "logits", ("v", "i"), 2)
+    model = EvaluatedModel(SimpleNamespace(where="m.onnx"), ImageForm(None, FileServing(None, (best,), (), 4)))
+    outputs = {"v": np.array([[1.0, np.nan], [0.5, 0.5]]), "i": np.array([[1, 0], [3, 2]])}
+    scores = _find_scores(outputs, 2, model)
+    assert predict_classes(scores).tolist() == [-1, 3]
+    assert scores[1].tolist() == [0, 0, 1, 2]

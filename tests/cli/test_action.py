@@ -190,12 +190,34 @@ def test_budgets_of_accuracy_are_held_where_that_is_asked_for(runner):
     assert "under the budget of 1 by" in printed
 
 
+@pytest.mark.long
+def test_what_it_has_built_is_evaluated_where_that_is_asked_for(runner):
+    shutil.copy(WEIGHTS, runner.project / "w.safetensors")
+    write_test_part(runner.project / "digits.npz")
+    runner.commit("nets/mine.yaml", "name: mine\nextends: resnet8-digits\n")
+    table = 'specs = ["nets/*.yaml"]\n[builds.edge]\nfolder = "out/{spec}"\nweights = "w.safetensors"\n'
+    budget = '[budgets.mine]\naccuracy = {data = "digits.npz", min = MIN}\n'
+    runner.commit("resnet-gen.toml", f"{table}{budget}".replace("MIN", "0.99"))
+    inputs = {"evaluate": "builds", "builds": "edge"}
+    code, printed, steps = runner.run(None, inputs)
+    assert (code, steps["evaluate"]["outputs"]) == (1, {"code": "1"}), printed
+    summary = runner.folder / "summary.md"
+    assert "not built: " in summary.read_text()
+    code, printed, steps = runner.run(None, {**inputs, "build": "true"})
+    assert (code, steps["evaluate"]["outputs"]) == (0, {"code": "0"}), printed
+    assert "**1 build: 1 met**\n\n| build | spec |" in summary.read_text()
+    runner.commit("resnet-gen.toml", f"{table}{budget}".replace("MIN", "1.0"))
+    code, printed, steps = runner.run(None, {**inputs, "build": "true"})
+    assert (code, steps["evaluate"]["outputs"]) == (1, {"code": "1"}), printed
+    assert "under the budget of 1 by" in printed
+
+
 @pytest.mark.parametrize("given", ["yes", "", "true; id", "--help"])
 def test_another_word_than_true_or_false_ends_before_anything_is_verified(runner, given):
     runner.commit("nets/mine.yaml", GOOD)
     code, printed, steps = runner.run(None, {"evaluate": given})
     assert (code, steps["verify"]["outputs"]) == (2, {})
-    assert printed.endswith("::error title=resnet-gen::evaluate: write true or false\n")
+    assert printed.endswith("::error title=resnet-gen::evaluate: write true, builds or false\n")
 
 
 def test_the_metadata_are_an_action_s():

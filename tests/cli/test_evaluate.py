@@ -11,7 +11,7 @@ from sklearn import metrics
 from sklearn.datasets import load_sample_images
 
 import resnet_gen
-from resnet_gen.cli import evaluate_models
+from resnet_gen.cli import image_progress
 from resnet_gen.cli.evaluate_report import FORMATS
 from resnet_gen.engine.evaluation.comparison import Agreement, Change
 from resnet_gen.engine.evaluation.evaluation import BrokenPicture, Evaluation, ModelEvaluation
@@ -228,8 +228,8 @@ def test_of_many_classes_the_worst_are_shown_and_the_rest_is_named():
 
 
 def test_a_terminal_gets_a_progress_bar(data, files, cli, monkeypatch):
-    monkeypatch.setattr(evaluate_models.sys.stderr, "isatty", lambda: True, raising=False)
-    with evaluate_models._show_progress() as progress:
+    monkeypatch.setattr(image_progress.sys.stderr, "isatty", lambda: True, raising=False)
+    with image_progress.show_image_progress() as progress:
         progress(1, 3)
         progress(3, 3)
 

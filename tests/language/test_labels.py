@@ -1,6 +1,7 @@
 """Labels of classes from a file beside a spec, or named on the command line."""
 
 import json
+import sys
 
 import pytest
 
@@ -95,3 +96,31 @@ def test_the_text_of_a_file_is_all_that_counts(tmp_path):
     path = tmp_path / "names.txt"
     path.write_text("a\nb\n")
     assert read_labels(path, "names.txt") == ["a", "b"]
+
+
+def count_calls(path):
+    """How many functions of Python's a load calls."""
+    calls = 0
+
+    def count(frame, event, arg):
+        nonlocal calls
+        calls += event == "call"
+
+    sys.setprofile(count)
+    try:
+        load(path)
+    finally:
+        sys.setprofile(None)
+    return calls
+
+
+def test_a_label_costs_a_few_calls_however_many_there_are(spec):
+    """Those of ImageNet-21k and more are read at each start of a command."""
+    few, many = 1_000, 3_000
+    counted = {}
+    for number in (few, few, many):  # the first load of all reads what others keep
+        spec.write_text(f"name: net\nextends: {TINY}\nhead: {{classes: {number}}}\nserve: {{labels: data/names.txt}}\n")
+        write(spec, b"".join(b"class %d\n" % index for index in range(number)))
+        counted[number] = count_calls(str(spec))
+    assert counted[many] - counted[few] <= 3 * (many - few)
+    assert load(str(spec)).spec.serve.labels[-1] == "class 2999"

@@ -141,6 +141,12 @@ def evaluated_int8() -> None:
     build("resnet8-digits", Path("int8"), *options)
 
 
+def evaluated_builds() -> None:
+    """The project of the page, and its network without budgets."""
+    Path("digits.yaml").write_text("name: digits\nextends: resnet8-digits\n", encoding="utf-8")
+    Path("resnet-gen.toml").write_text(blocks_of("docs/evaluate.md", "toml")[0], encoding="utf-8")
+
+
 def engines() -> None:
     shutil.copy(DIGITS, DIGITS.name)
     build("resnet50", Path("build"), "--precision", "fp16", "--target", "tensorrt-rtx", "--sm", "86,89", "--no-compare")
@@ -229,6 +235,7 @@ BETWEEN: dict[tuple[str, str], Callable[[], object]] = {
     ("docs/ci.md", "pytest nets -q"): repository,
     ("docs/contracts.md", "resnet-gen lock --check"): contracts_changed,
     ("docs/evaluate.md", f"resnet-gen evaluate {OF_DIGITS} --against int8/resnet8-digits.onnx"): evaluated_int8,
+    ("docs/evaluate.md", "resnet-gen build"): evaluated_builds,
     ("docs/diff.md", "resnet-gen diff resnet50 build/resnet50.onnx"): lambda: build(
         "resnet50", Path("build"), "--fold-bn"
     ),

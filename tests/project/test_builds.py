@@ -3,6 +3,7 @@
 import dataclasses
 import json
 import os
+import re
 import shutil
 from pathlib import Path
 
@@ -21,7 +22,9 @@ from resnet_gen.project.build_plan import plan_builds
 from resnet_gen.project.build_run import BUILD_STATUSES, BuildMode, BuildOrder
 from resnet_gen.project.build_table import PLACEHOLDERS, BuildTable, CalibrationTable
 from resnet_gen.project.project_file import find_project
+from resnet_gen.quantization import quantizer
 from resnet_gen.system.resources import targets_folder
+from resnet_gen.weights.initialization import SeededWeights
 from tests.helpers.project_files import begin_project, everything, write
 
 NET = """\
@@ -90,6 +93,45 @@ def test_what_a_build_refuses_is_said_at_its_table(project, cli, line):
         assert f"| [builds.{name}]" in err
     assert f"hint: {hint}" in err or not hint
     assert "--" not in err.replace("---", "")
+    dry = cli("build", "--dry-run")
+    assert (dry[0], list_reports(dry[2])) == (2, list_reports(err))
+
+
+def list_reports(said):
+    """What is said on stderr of what is refused, without the progress of the builds."""
+    return [line for line in said.splitlines() if not re.match(r"[0-9]+/[0-9]+ ", line)]
+
+
+BUILT_OTHERWISE = {
+    "int8": 'precisions = ["int8"]\nplacement = "cpu"\ncalibration = "random"\nopset = 12\n',
+    "no images": 'precisions = ["int8"]\nplacement = "cpu"\ncalibration = "photos"\n',
+    "no weights": 'weights = "w.npz"\n',
+    "files of others": 'folder = "theirs"\n',
+    "nothing to quantize": 'precisions = ["int8"]\nplacement = "cpu"\ncalibration = "random"\n'
+    'set = {quantization = {keep = ["*"]}}\n',
+}
+"""What a build refuses though the project file is right in itself."""
+
+
+@pytest.mark.parametrize("lines", BUILT_OTHERWISE.values(), ids=BUILT_OTHERWISE)
+def test_a_dry_run_refuses_what_a_build_refuses_and_in_its_words(project, cli, lines):
+    (project / "theirs").mkdir()
+    write("theirs/net.onnx", "mine")
+    write("resnet-gen.toml", f'[builds.b]\nspecs = ["nets/*.yaml"]\n{lines}')
+    before = everything()
+    code, out, err = cli("build", "--dry-run")
+    assert (code, err.splitlines()[-1], everything()) == (2, "1 build: 1 refused", before)
+    assert cli("build") == (code, out, err)
+
+
+@pytest.mark.parametrize("precision", ["fp16", "int8"])
+def test_a_dry_run_computes_nothing(project, monkeypatch, precision):
+    """It looks at no number of the weights, and runs no image."""
+    eight = 'placement = "cpu"\ncalibration = "random"\n' if precision == "int8" else ""
+    write("resnet-gen.toml", f'[builds.b]\nspecs = ["nets/*.yaml"]\nprecisions = ["{precision}"]\n{eight}')
+    monkeypatch.setattr(SeededWeights, "rows", None)
+    monkeypatch.setattr(quantizer, "calibrate", None)
+    assert statuses(dry_run=True) == ["to build"]
 
 
 def test_everything_is_built_where_the_project_says_and_onnx_runtime_runs_it(project, cli):
@@ -101,7 +143,18 @@ def test_everything_is_built_where_the_project_says_and_onnx_runtime_runs_it(pro
         str(Path("out", *steps)) for steps in (("net", "fp16"), ("net", "fp32"), ("other", "fp16"), ("other", "fp32"))
     ]
     head, *rows = out.splitlines()
-    assert head.split() == ["build", "spec", "device", "precision", "target", "file", "bytes", "opset", "status"]
+    assert head.split() == [
+        "build",
+        "spec",
+        "device",
+        "precision",
+        "target",
+        "serve",
+        "file",
+        "bytes",
+        "opset",
+        "status",
+    ]
     assert [row.split()[:4] for row in rows] == [
         ["plain", name, "-", precision] for name in ("net", "other") for precision in ("fp32", "fp16")
     ]
@@ -110,7 +163,7 @@ def test_everything_is_built_where_the_project_says_and_onnx_runtime_runs_it(pro
         assert types == {kind}
         session = onnxruntime.InferenceSession(path, providers=["CPUExecutionProvider"])
         assert session.run(None, {"input": np.zeros((2, 3, 8, 8), np.float32)})[0].shape == (2, 3)
-        assert any(row.split()[6] == f"{Path(path).stat().st_size:,}" for row in rows)
+        assert any(row.split()[7] == f"{Path(path).stat().st_size:,}" for row in rows)
 
 
 def test_a_model_is_byte_for_byte_what_build_of_the_spec_writes(project, cli):
@@ -251,7 +304,7 @@ def test_the_table_in_markdown_shows_names_as_they_are(project, cli):
     lines = out.splitlines()
     assert code == 2
     assert lines[0] == "**4 builds: 2 refused, 2 to build**"
-    assert lines[2].count("|") == lines[3].count("|") == 10
+    assert lines[2].count("|") == lines[3].count("|") == 11
     assert lines[4].startswith("| a_b_c | nets/broken.yaml |")
     assert lines[-2].startswith("- a_b_c: nets/broken.yaml: ")
 
@@ -307,6 +360,17 @@ def test_a_key_changes_what_is_asked_for(project, key):
     assert having.request() != without.request()
 
 
+def test_what_the_project_says_of_engines_has_its_line_where_a_spec_is_named(project, cli):
+    write("resnet-gen.toml", 'specs = ["nets/*.yaml"]\n[engine]\nworkspace = 64\ndla_core = 0\n')
+    for words in (["nets/net.yaml"], []):
+        code, _, err = cli("build", *words, "--for", "h100", "--target", "bundle")
+        assert (code, err.splitlines()[0]) == (
+            2, "resnet-gen.toml:4:12: error: engine.dla_core of the project file: h100 has no DLA"
+        )  # fmt: skip
+    err = cli("build", "nets/net.yaml", "--for", "h100", "--target", "bundle", "--dla-core", "1")[2]
+    assert err.startswith("error: --dla-core: h100 has no DLA")
+
+
 def test_settings_change_the_network(project):
     (plan,) = plans('[builds.b]\nspecs = ["nets/net.yaml"]\nset = {head.classes = 7, "input.size" = 16}\n')
     assert (plan.loaded.spec.head.classes, plan.loaded.spec.input.shape) == (7, (3, 16, 16))
@@ -338,6 +402,7 @@ def test_what_is_served_is_one_more_axis(project, cli):
     assert (session.get_inputs()[0].type, session.get_inputs()[0].shape[1:]) == ("tensor(uint8)", [8, 8, 3])
     code, out, _ = cli("build", "--dry-run")
     assert (code, out.count("  unchanged")) == (0, 4)
+    assert [line.split()[5] for line in out.splitlines()] == ["serve", "phone", "phone", "2", "2"]
     assert cli("check-engine")[0] == 0
 
 

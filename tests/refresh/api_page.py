@@ -29,7 +29,7 @@ from resnet_gen.api import (
 from resnet_gen.build import output_kinds
 from resnet_gen.engine import names
 from resnet_gen.onnx.wrapping import request
-from resnet_gen.ops import counters, precision
+from resnet_gen.ops import counters, precision, runtime_words
 from resnet_gen.system.templates import render
 from resnet_gen.weights import base
 
@@ -49,7 +49,7 @@ COMMANDS = {
     "targets": "list_targets, load_target",
     "predict": "predict",
     "bench": "bench",
-    "evaluate": "evaluate",
+    "evaluate": "evaluate, evaluate_project",
     "profile": "profile",
     "import": "import_file",
     "schema": "json_schema",
@@ -112,7 +112,7 @@ def api_page() -> str:
     subjects = (specs, graphs, building, projects, generating, checking, running, evaluating, profiling, wrapping)
     modules = [_module(module) for module in subjects]
     kinds = [_type(getattr(import_module(f"resnet_gen.{home}"), name)) for name, home in resnet_gen.TYPES.items()]
-    formal = (arguments, base, counters, precision, output_kinds, building, names, request)
+    formal = (arguments, base, counters, precision, output_kinds, building, names, runtime_words, request)
     forms = [form for module in formal for form in _forms(module)]
     return render(
         "docs/api.md.jinja",

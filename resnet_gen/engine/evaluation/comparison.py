@@ -36,7 +36,7 @@ class Agreement:
     """How two models compare; `changes` are the first few, those that were lost before the others.
 
     `decibels` is the signal of the first's scores to the difference of the second's; None for other numbers of classes,
-    and where one's are probabilities and the other's are not.
+    where one's are probabilities and the other's are not, and where one names its best classes alone.
     """
 
     same: Proportion
@@ -55,9 +55,10 @@ class Agreement:
 
 @dataclass(eq=False)
 class Comparer:
-    """Compares batch by batch; keeps at most so many changes of each kind."""
+    """Compares batch by batch; keeps at most so many changes of each kind. Not `scored`, no signal is compared."""
 
     most: int
+    scored: bool = True
     _power: SignalPower | None = field(default_factory=SignalPower)
     _counts: dict[str, int] = field(default_factory=lambda: dict.fromkeys((LOST, GAINED, OTHER), 0))
     _changes: dict[str, list[Change]] = field(default_factory=lambda: {LOST: [], GAINED: [], OTHER: []})
@@ -67,7 +68,7 @@ class Comparer:
     def add(self, scores: Sequence[Array], predicted: Sequence[Labels], labels: Labels, names: Iterable[str]) -> None:
         """Take in what both say of the same images."""
         first, second = predicted
-        if scores[0].shape != scores[1].shape or _are_of_two_kinds(*scores):
+        if not self.scored or scores[0].shape != scores[1].shape or _are_of_two_kinds(*scores):
             self._power = None
         elif self._power:
             self._power.add(*scores)

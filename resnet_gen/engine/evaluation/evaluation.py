@@ -56,7 +56,7 @@ class BrokenPicture(NamedTuple):
 
 @dataclass(frozen=True)
 class Evaluation:
-    """What one or two models get right of labelled images."""
+    """What models get right of labelled images."""
 
     data: str
     """Where the images are from."""
@@ -141,16 +141,21 @@ def evaluate_models(
     images: LabelledImages,
     effort: EvaluationEffort,
     progress: EvaluationProgress | None = None,
+    *,
+    compare: bool = True,
 ) -> Evaluation:
-    """Run one or two models on labelled images; raises `Refused` for images and models that do not fit."""
+    """Run models on labelled images, and compare the second with the first unless that is not wanted.
+
+    Raises `Refused` for images and models that do not fit.
+    """
     effort = effort._replace(batch=_limit_batch(models, effort.batch))
     reader = _ImageReader(images, models, effort)
     scorers, tallies = [Scorer(model) for model in models], list[Tally]()
-    comparer = Comparer(effort.changes) if len(models) > 1 else None
+    comparer = _begin_comparison(scorers, effort) if compare and len(models) > 1 else None
     for batch in reader.batches():
         labels = images.labels[batch.places]
         scores = [scorer.score(arrays) for scorer, arrays in zip(scorers, batch.arrays, strict=True)]
-        tallies = tallies or [_begin_tally(images, model, of) for model, of in zip(models, scores, strict=True)]
+        tallies = tallies or [_begin_tally(images, each, of) for each, of in zip(scorers, scores, strict=True)]
         predicted = [tally.add(of, labels) for tally, of in zip(tallies, scores, strict=True)]
         if comparer:
             comparer.add(scores, predicted, labels, map(images.name, batch.places))
@@ -174,6 +179,10 @@ def evaluate_models(
     )
 
 
+def _begin_comparison(scorers: Sequence[Scorer], effort: EvaluationEffort) -> Comparer:
+    return Comparer(effort.changes, scored=all(scorer.best is None for scorer in scorers))
+
+
 def _limit_batch(models: Sequence[EvaluatedModel], asked: int) -> int:
     """As many images as are held without taking much memory, however large they are."""
     if any(model.form.serving.takes_any_size for model in models):
@@ -182,9 +191,9 @@ def _limit_batch(models: Sequence[EvaluatedModel], asked: int) -> int:
     return max(1, min(asked, _MOST_VALUES // each))
 
 
-def _begin_tally(images: LabelledImages, model: EvaluatedModel, scores: Array) -> Tally:
-    images.check_classes(scores.shape[1], model.runner.where)
-    return Tally(scores.shape[1])
+def _begin_tally(images: LabelledImages, scorer: Scorer, scores: Array) -> Tally:
+    images.check_classes(scores.shape[1], scorer.model.runner.where)
+    return Tally(scores.shape[1], scorer.best)
 
 
 def _describe_model(scorer: Scorer, tally: Tally) -> ModelEvaluation:

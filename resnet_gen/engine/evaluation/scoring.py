@@ -10,8 +10,9 @@ from typing import NamedTuple
 import numpy as np
 
 from resnet_gen.engine.base import Runner, format_shape
-from resnet_gen.engine.file_serving import ImageForm
-from resnet_gen.graph.surroundings import ServedKind
+from resnet_gen.engine.evaluation.limits import MOST_CLASSES
+from resnet_gen.engine.file_serving import FileServing, ImageForm
+from resnet_gen.graph.surroundings import ServedKind, ServedOutput
 from resnet_gen.problems import refuse
 from resnet_gen.weights.base import Array
 
@@ -64,6 +65,12 @@ class Scorer:
         return _find_scores(outputs, len(filled), self.model)[: len(images)].astype(np.float64)
 
     @property
+    def best(self) -> int | None:
+        """How many classes it names of each image, where it outputs no scores; None where it does."""
+        found = _find_best(self.model.form.serving)
+        return found.k if found else None
+
+    @property
     def images_per_second(self) -> float:
         """Images through the model, without reading them; the first run, which warms it up, counts if it is alone."""
         return sum(run.images for run in self._counted) / max(1e-9, sum(run.seconds for run in self._counted))
@@ -86,6 +93,8 @@ class Scorer:
 def _find_scores(outputs: dict[str, Array], images: int, model: EvaluatedModel) -> Array:
     """The output that has one score for each class; raises `Refused` where it cannot be told."""
     where, served = model.runner.where, model.form.serving.outputs
+    if best := _find_best(model.form.serving):
+        return _rank_best(outputs, images, model, best)
     if served and not any(output.kind in _SCORED for output in served):
         names = ", ".join(f"'{name}'" for output in served for name in output.names)
         raise refuse(f"outputs {names}, and no score of each class", where, "serve logits or probabilities too")
@@ -100,3 +109,28 @@ def _find_scores(outputs: dict[str, Array], images: int, model: EvaluatedModel) 
     if len(found[name]) != images:
         raise refuse(f"outputs {format_shape(found[name].shape)} for {images:,} images", where)
     return found[name]
+
+
+def _find_best(serving: FileServing) -> ServedOutput | None:
+    """The best classes that a file names and that count, as it has no score of each; None where it has."""
+    scored = any(output.kind in _SCORED for output in serving.outputs)
+    return None if scored else serving.find_best()
+
+
+def _rank_best(outputs: dict[str, Array], images: int, model: EvaluatedModel, best: ServedOutput) -> Array:
+    """Scores by which classes stand as the file names them: those that it does not name share the last place, 0."""
+    where, classes = model.runner.where, model.form.serving.classes
+    if classes is None:
+        hint = "serve logits or probabilities too, or state its labels"
+        raise refuse(f"names its {best.k} best classes, and says nowhere of how many", where, hint)
+    if classes > MOST_CLASSES:
+        raise refuse(f"of {classes:,} classes, at most {MOST_CLASSES:,} where the best alone are named", where)
+    values, places = (outputs.get(name) for name in best.names)
+    if values is None or places is None or not values.shape == places.shape == (images, best.k):
+        raise refuse(f"does not output the {best.k} best classes of {images:,} images", where)
+    if places.dtype.kind not in "iu" or (places < 0).any() or (places >= classes).any():
+        raise refuse(f"names what is none of its {classes:,} classes", where)
+    scores = np.zeros((images, classes), np.float32)
+    np.put_along_axis(scores, places.astype(np.int64), np.arange(best.k or 0, 0, -1, dtype=np.float32)[None], axis=1)
+    scores[~np.isfinite(values).all(axis=1)] = np.nan
+    return scores

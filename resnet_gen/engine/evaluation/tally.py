@@ -50,6 +50,7 @@ class Accuracy:
     """What a model gets right: `top5` is None of five classes and fewer, `unfinite` counts images without a class.
 
     `classes` are those that have images or are predicted, `confusions` all pairs that occur, the most frequent first.
+    `best` is how many classes the model names of each image, where it names the best alone and outputs no scores.
     """
 
     outputs: int
@@ -58,6 +59,7 @@ class Accuracy:
     classes: tuple[ClassAccuracy, ...]
     confusions: tuple[Confusion, ...]
     unfinite: int
+    best: int | None = None
 
     @property
     def balanced(self) -> float:
@@ -67,10 +69,10 @@ class Accuracy:
 
 
 class Tally:
-    """Counts answers as they come."""
+    """Counts answers as they come, of a model with so many classes that names the `best` alone or has scores of all."""
 
-    def __init__(self, outputs: int) -> None:
-        self._outputs = outputs
+    def __init__(self, outputs: int, best: int | None = None) -> None:
+        self._outputs, self._best = outputs, best
         self._pairs: Counter[tuple[int, int]] = Counter()
         self._found = 0
 
@@ -93,10 +95,11 @@ class Tally:
         return Accuracy(
             self._outputs,
             Proportion(right.total(), total),
-            Proportion(self._found, total) if self._outputs > BEST else None,
+            Proportion(self._found, total) if self._outputs > BEST and (self._best or BEST) >= BEST else None,
             tuple(ClassAccuracy(c, images[c], right[c], taken[c]) for c in sorted({*images, *taken})),
             tuple(sorted(confusions, key=lambda c: (-c.images, c.label, c.predicted))),
             unfinite,
+            self._best,
         )
 
 
