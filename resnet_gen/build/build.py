@@ -13,6 +13,7 @@ from resnet_gen.build.engine_tuning import resolve_tuning
 from resnet_gen.build.passes import PreparedNetwork, prepare
 from resnet_gen.build.request import BuildBatch, Request
 from resnet_gen.build.serving import check_served, describe_serving, dump_surroundings, served_shape
+from resnet_gen.build.sparse_weights import describe_sparsity
 from resnet_gen.build.timing_cache import TimingCache
 from resnet_gen.engine import tensorrt
 from resnet_gen.engine.builder_options import BuilderTuning
@@ -291,4 +292,5 @@ def _write_engine(
         "compute_capabilities": [f"{n // 10}.{n % 10}" for n in request.compute_capabilities],
         "batch": list(profile) if profile else request.batch.fixed,
         **request.tuning.entry,
+        **describe_sparsity(network, request.tuning),
     }

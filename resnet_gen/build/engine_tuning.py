@@ -50,8 +50,8 @@ def resolve_tuning(loaded: Loaded, request: Request) -> tuple[EngineTuning, Buil
     _check_device(merged, request.device, place)
     settings, batch = _join(merged, batch, place)
     _check_dla(settings, batch, request, place, merged)
-    if settings.strip_weights and request.target == "triton":
-        raise place.refusal("strip_weights", merged["strip_weights"][0], "Triton runs no engine without its weights")
+    if request.target == "triton":
+        _check_triton(settings, place, merged)
     profiles = settings.profiles or ()
     open_values = _find_open_values(loaded, profiles, place, merged)
     sources = tuple((key, merged[key][0]) for key in OPTIONS if key in merged)
@@ -142,6 +142,14 @@ def _check_dla(settings: EngineSettings, batch: BuildBatch, request: Request, pl
         raise place.refusal("dla_core", source, why, "--precision fp16")
     if batch.fixed is None:
         raise place.refusal("dla_core", source, "a DLA takes no symbolic shapes", "fix the batch: --batch 1")
+
+
+def _check_triton(settings: EngineSettings, place: _Place, merged: _Merged) -> None:
+    if settings.strip_weights:
+        raise place.refusal("strip_weights", merged["strip_weights"][0], "Triton runs no engine without its weights")
+    if settings.cuda_graphs and any(shapes.sizes for shapes in settings.profiles or ()):
+        why = "Triton captures graphs of the sizes that its settings say, and here height and width are symbolic"
+        raise place.refusal("cuda_graphs", merged["cuda_graphs"][0], why, "build an engine a size, or leave it out")
 
 
 def _find_open_values(

@@ -26,7 +26,7 @@ class TritonModel:
 
     `batch` is one that is fixed, else `preferred` are those to gather, the largest last. `as_written` keeps ONNX
     Runtime's optimizer off; `tf32` lets a GPU multiply float32 in TF32. `serve` is what the file puts around the
-    network, if it does.
+    network, if it does; `cuda_graphs` has an engine's work launched as CUDA graphs.
     """
 
     name: str
@@ -39,6 +39,7 @@ class TritonModel:
     tf32: bool
     as_written: bool
     serve: Serve | None = None
+    cuda_graphs: bool = False
 
     @property
     def by_onnxruntime(self) -> bool:

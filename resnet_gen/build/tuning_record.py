@@ -22,6 +22,11 @@ class EngineTuning(NamedTuple):
     open_values: frozenset[str] = frozenset()
 
     @property
+    def launches_graphs(self) -> bool:
+        """Whether what runs the engine is to launch a batch's work as one CUDA graph."""
+        return bool(self.settings and self.settings.cuda_graphs)
+
+    @property
     def entry(self) -> dict[str, Any]:
         """What the manifest says of it: each value and where it is from; nothing where nothing was said."""
         found: dict[str, Any] = {}
