@@ -73,6 +73,8 @@ class Options(TypedDict, total=False):
     noise; True. Values that the type cannot hold are refused where images are given, else there is a warning."""
     reduce_range: bool
     """Seven bits for weights in int8: for x86 CPUs without VNNI, whose sums saturate."""
+    symbolic_size: bool
+    """Leave height and width open in the ONNX file, for networks that take any size; profiles say it of engines."""
     engine: EngineSettings | Mapping[str, Any] | None
     """How an engine is built, as a spec's `engine` says it: `{"workspace": 1024}`; more than what the spec and the
     device say (docs/engines.md)."""

@@ -93,6 +93,8 @@ def _prepare_model(loaded: Loaded, request: Request) -> tuple[PreparedNetwork, O
     _check_request(request)
     _check_image(loaded, request.batch)
     check_served(loaded, request)
+    if request.symbolic_size:
+        request = dataclasses.replace(request, tuning=resolve_tuning(loaded, request)[0])
     network = prepare(loaded, request)
     if request.images is not None:  # else nobody asks for it, and there is no reason to refuse
         _compare_with_float32(loaded, network, request)
@@ -182,9 +184,15 @@ def _describe_model(
         "quantization": network.quantized.entry if network.quantized else None,
         "compared": cost.entry if cost else False if request.comparable else None,
         "folded_batch_norm": request.fold or network.quantized is not None,
-        "onnx": {"opset": file.opset, "ir_version": file.ir_version},
+        "onnx": {"opset": file.opset, "ir_version": file.ir_version, **_describe_sizes(request)},
         **({"serve": describe_serving(network)} if network.around else {}),
     }
+
+
+def _describe_sizes(request: Request) -> dict[str, Any]:
+    """What the manifest says of a symbolic size: between which (height, width) it was looked at."""
+    sizes = request.tuning.sizes
+    return {"symbolic_size": {"least": list(sizes[0]), "most": list(sizes[1])}} if sizes else {}
 
 
 def _name_inputs(inputs: str | None) -> dict[str, Any]:

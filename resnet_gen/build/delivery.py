@@ -77,6 +77,7 @@ def make_triton_files(loaded: Loaded, graph: Graph, request: Request) -> tuple[F
         as_written=request.precision == "fp8",
         serve=loaded.spec.serve,
         cuda_graphs=request.tuning.launches_graphs,
+        open_values=request.tuning.open_values,
     )
     entry = {"platform": served.platform, "max_batch_size": served.max_batch_size}
     texts = render_model_folder(served, loaded.spec)

@@ -30,7 +30,7 @@ def resolve_tuning(loaded: Loaded, request: Request) -> tuple[EngineTuning, Buil
     batch = request.batch
     library = _find_library(request)
     if library is None:
-        return UNTUNED, batch
+        return _open_sizes(loaded) if request.symbolic_size else UNTUNED, batch
     merged: _Merged = {}
     for source, settings in _list_settings(loaded, request):
         for key, value in settings.items():
@@ -56,6 +56,19 @@ def resolve_tuning(loaded: Loaded, request: Request) -> tuple[EngineTuning, Buil
     open_values = _find_open_values(loaded, profiles, place, merged)
     sources = tuple((key, merged[key][0]) for key in OPTIONS if key in merged)
     return EngineTuning(settings, sources, profiles, open_values), batch
+
+
+def _open_sizes(loaded: Loaded) -> EngineTuning:
+    """An ONNX file for images of any size; raises `Refused` with the layer that is of one size."""
+    from resnet_gen.build.symbolic_size import find_any_size
+
+    try:
+        found = find_any_size(loaded)
+    except Refused as refused:
+        first = refused.problems[0]
+        hint = first.hint if loaded.spec.serve else "build a file a size: --input SIDE"
+        raise refuse(f"--symbolic-size: {first.message}", hint=hint) from None
+    return UNTUNED._replace(open_values=found.open_values, sizes=(found.least, found.most))
 
 
 def _find_library(request: Request) -> str | None:

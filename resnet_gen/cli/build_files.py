@@ -173,6 +173,7 @@ _OPTIONS = {
     "typed_io": "--io",
     "quantizing": "--precision",
     "compare": "--no-compare",
+    "symbolic_size": "--symbolic-size",
 }
 
 
