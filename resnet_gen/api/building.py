@@ -73,6 +73,8 @@ class Options(TypedDict, total=False):
     noise; True. Values that the type cannot hold are refused where images are given, else there is a warning."""
     reduce_range: bool
     """Seven bits for weights in int8: for x86 CPUs without VNNI, whose sums saturate."""
+    symbolic_size: bool
+    """Leave height and width open in the ONNX file, for networks that take any size; profiles say it of engines."""
     engine: EngineSettings | Mapping[str, Any] | None
     """How an engine is built, as a spec's `engine` says it: `{"workspace": 1024}`; more than what the spec and the
     device say (docs/engines.md)."""
@@ -233,12 +235,20 @@ def build(
         ['model.onnx', 'README.md', 'config.pbtxt', 'cifar-resnet20.manifest.json']
     """
     from resnet_gen.build.build import build as built
+    from resnet_gen.build.build_notes import list_sparsity_notes
 
     check_one_of("target", target, BUILD_TARGETS)
     request = _resolve_request(target, compute_capabilities, batch, options)
     network = _resolve_served(spec, serve)
     tell = partial(_warn_of_cost, network.spec.name)
-    return tuple(built(network, request, Path(folder), replace=replace, aside=False, tell=tell))
+    files = tuple(built(network, request, Path(folder), replace=replace, aside=False, tell=tell))
+    for line in list_sparsity_notes(files[-1]):
+        if line.startswith(_WARNING):
+            warnings.warn(line.removeprefix(_WARNING), stacklevel=2)
+    return files
+
+
+_WARNING = "warning: "
 
 
 def _resolve_served(spec: Network, serve: Mapping[str, object] | None) -> Loaded:

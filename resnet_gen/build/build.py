@@ -13,6 +13,7 @@ from resnet_gen.build.engine_tuning import resolve_tuning
 from resnet_gen.build.passes import PreparedNetwork, prepare
 from resnet_gen.build.request import BuildBatch, Request
 from resnet_gen.build.serving import check_served, describe_serving, dump_surroundings, served_shape
+from resnet_gen.build.sparse_weights import describe_sparsity
 from resnet_gen.build.timing_cache import TimingCache
 from resnet_gen.engine import tensorrt
 from resnet_gen.engine.builder_options import BuilderTuning
@@ -93,6 +94,8 @@ def _prepare_model(loaded: Loaded, request: Request) -> tuple[PreparedNetwork, O
     _check_request(request)
     _check_image(loaded, request.batch)
     check_served(loaded, request)
+    if request.symbolic_size:
+        request = dataclasses.replace(request, tuning=resolve_tuning(loaded, request)[0])
     network = prepare(loaded, request)
     if request.images is not None:  # else nobody asks for it, and there is no reason to refuse
         _compare_with_float32(loaded, network, request)
@@ -196,9 +199,15 @@ def _describe_model(
         "quantization": network.quantized.entry if network.quantized else None,
         "compared": cost.entry if cost else False if request.comparable else None,
         "folded_batch_norm": request.fold or network.quantized is not None,
-        "onnx": {"opset": file.opset, "ir_version": file.ir_version},
+        "onnx": {"opset": file.opset, "ir_version": file.ir_version, **_describe_sizes(request)},
         **({"serve": describe_serving(network)} if network.around else {}),
     }
+
+
+def _describe_sizes(request: Request) -> dict[str, Any]:
+    """What the manifest says of a symbolic size: between which (height, width) it was looked at."""
+    sizes = request.tuning.sizes
+    return {"symbolic_size": {"least": list(sizes[0]), "most": list(sizes[1])}} if sizes else {}
 
 
 def _name_inputs(inputs: str | None) -> dict[str, Any]:
@@ -313,4 +322,5 @@ def _write_engine(
         "compute_capabilities": [f"{n // 10}.{n % 10}" for n in request.compute_capabilities],
         "batch": list(profile) if profile else request.batch.fixed,
         **request.tuning.entry,
+        **describe_sparsity(network, request.tuning),
     }

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from resnet_gen.build.manifest import read
+from resnet_gen.build.manifest_schema import read_manifest
 from resnet_gen.build.request import Request
 from resnet_gen.engine.cpu_numerics import (
     FOR_SATURATION,
@@ -65,6 +66,31 @@ def list_quantization_notes(name: str, manifest: Path, how: QuantizationChoice) 
     if how.kind == "int8" and how.placement == "cpu" and entry["weight_bits"] == 8 and sums_saturate():
         yield f"warning: {describe_saturation_by('ONNX Runtime', name)}"
         yield f"hint: {FOR_SATURATION}"
+
+
+def list_sparsity_notes(manifest: Path) -> Iterator[str]:
+    """Whether the weights have the zeros that an engine's sparse kernels are to skip, a line each.
+
+    Nothing where sparsity is not asked for, or where every layer has them that may.
+    """
+    there = read_manifest(manifest)
+    part = there and (there.engine or there.bundle)
+    found = part.sparse_weights if part else None
+    if there is None or found is None or not found.dense:
+        return
+    if found.layers:
+        of = several(found.layers + len(found.dense), "layer")
+        dense = ", ".join(found.dense[:_MOST_DENSE]) + (", ..." if len(found.dense) > _MOST_DENSE else "")
+        share = f"with {found.share:.1%} of the weights"
+        yield f"note: {there.name}: {found.layers} of {of} that may be sparse are, {share}; dense: {dense}"
+        return
+    drawn = "drawn weights have no zeros" if there.weights.source == "seed" else "no layer has two zeros in every four"
+    yield f"warning: {there.name}: sparsity changes nothing: {drawn}, and kernels for dense weights are used"
+    yield f"hint: resnet-gen weights prune {there.name} CHECKPOINT -o FILE writes weights that are sparse"
+
+
+_MOST_DENSE = 5
+"""Layers that a note names."""
 
 
 def _name_noise_images(entry: dict[str, Any]) -> str:

@@ -69,14 +69,14 @@ class BundleRequest:
 
     def list_run_options(self) -> list[str]:
         """The options of trtexec that run the engine, without the names of files."""
-        return self._list_loading_options(0)
+        return self._list_loading_options(0, timed=False)
 
     def list_profiling_options(self) -> list[str]:
         """The same for timing its layers, with the batch that it is tuned for."""
-        return self._list_loading_options(1)
+        return self._list_loading_options(1, timed=True)
 
-    def _list_loading_options(self, step: int) -> list[str]:
-        given = trtexec.list_loading_options(self.tuning.settings)
+    def _list_loading_options(self, step: int, *, timed: bool) -> list[str]:
+        given = trtexec.list_loading_options(self.tuning.settings, timed=timed)
         if len(self.batches) != 3:
             return given
         shape = trtexec.format_shape(self.input, self.batches[step], self.size)

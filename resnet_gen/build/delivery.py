@@ -9,6 +9,7 @@ from resnet_gen.build.bundle import BundleRequest, bundle_files
 from resnet_gen.build.passes import PreparedNetwork
 from resnet_gen.build.request import Request
 from resnet_gen.build.sample import draw_sample
+from resnet_gen.build.sparse_weights import describe_sparsity
 from resnet_gen.build.triton import TritonModel, render_model_folder
 from resnet_gen.engine.names import ENGINE
 from resnet_gen.graph import Graph
@@ -56,6 +57,7 @@ def make_bundle(
         "tf32": order.tf32,
         "batch": list(profile) if fixed is None else fixed,
         **request.tuning.entry,
+        **describe_sparsity(network, request.tuning),
     }
     return bundle_files(order, drawn.image, drawn.outputs, files), entry
 
@@ -76,6 +78,8 @@ def make_triton_files(loaded: Loaded, graph: Graph, request: Request) -> tuple[F
         tf32=request.tf32,
         as_written=request.precision == "fp8",
         serve=loaded.spec.serve,
+        cuda_graphs=request.tuning.launches_graphs,
+        open_values=request.tuning.open_values,
     )
     entry = {"platform": served.platform, "max_batch_size": served.max_batch_size}
     texts = render_model_folder(served, loaded.spec)

@@ -32,7 +32,7 @@ def resolve_tuning(loaded: Loaded, request: Request) -> tuple[EngineTuning, Buil
     batch = request.batch
     library = _find_library(request)
     if library is None:
-        return UNTUNED, batch
+        return _open_sizes(loaded) if request.symbolic_size else UNTUNED, batch
     merged: _Merged = {}
     for source, settings in _list_settings(loaded, request):
         for key, value in settings.items():
@@ -52,12 +52,25 @@ def resolve_tuning(loaded: Loaded, request: Request) -> tuple[EngineTuning, Buil
     _check_device(merged, request.device, place)
     settings, batch = _join(merged, batch, place)
     _check_dla(settings, batch, request, place, merged)
-    if settings.strip_weights and request.target == "triton":
-        raise place.refusal("strip_weights", merged["strip_weights"][0], "Triton runs no engine without its weights")
+    if request.target == "triton":
+        _check_triton(settings, place, merged)
     profiles = settings.profiles or ()
     open_values = _find_open_values(loaded, profiles, place, merged)
     sources = tuple((key, merged[key][0]) for key in OPTIONS if key in merged)
     return EngineTuning(settings, sources, profiles, open_values), batch
+
+
+def _open_sizes(loaded: Loaded) -> EngineTuning:
+    """An ONNX file for images of any size; raises `Refused` with the layer that is of one size."""
+    from resnet_gen.build.symbolic_size import find_any_size
+
+    try:
+        found = find_any_size(loaded)
+    except Refused as refused:
+        first = refused.problems[0]
+        hint = first.hint if loaded.spec.serve else "build a file a size: --input SIDE"
+        raise refuse(f"--symbolic-size: {first.message}", hint=hint) from None
+    return UNTUNED._replace(open_values=found.open_values, sizes=(found.least, found.most))
 
 
 def _find_library(request: Request) -> str | None:
@@ -150,6 +163,14 @@ def _check_dla(settings: EngineSettings, batch: BuildBatch, request: Request, pl
         raise place.refusal("dla_core", source, why, "--precision fp16")
     if batch.fixed is None:
         raise place.refusal("dla_core", source, "a DLA takes no symbolic shapes", "fix the batch: --batch 1")
+
+
+def _check_triton(settings: EngineSettings, place: _Place, merged: _Merged) -> None:
+    if settings.strip_weights:
+        raise place.refusal("strip_weights", merged["strip_weights"][0], "Triton runs no engine without its weights")
+    if settings.cuda_graphs and any(shapes.sizes for shapes in settings.profiles or ()):
+        why = "Triton captures graphs of the sizes that its settings say, and here height and width are symbolic"
+        raise place.refusal("cuda_graphs", merged["cuda_graphs"][0], why, "build an engine a size, or leave it out")
 
 
 def _find_open_values(

@@ -70,6 +70,14 @@ class BuildOptionPart(_Part):
 _Options = Annotated[dict[ManifestText, BuildOptionPart], BeforeValidator(limit_entries(100))]
 
 
+class SparseWeightsPart(_Part):
+    """How many layers have zeros that sparse kernels skip, which might have and do not, and the share of all weights."""
+
+    layers: int
+    dense: Annotated[list[ManifestText], BeforeValidator(limit_entries(10_000))]
+    share: float
+
+
 class EnginePart(_Part):
     """An engine that was built with the manifest."""
 
@@ -80,6 +88,7 @@ class EnginePart(_Part):
         list[Annotated[str, Field(pattern=_CAPABILITY)]], BeforeValidator(limit_entries(100))
     ]
     options: _Options = {}
+    sparse_weights: SparseWeightsPart | None = None
 
 
 class BundlePart(_Part):
@@ -90,6 +99,7 @@ class BundlePart(_Part):
     compute_capability: Annotated[str, Field(pattern=_CAPABILITY)]
     engine: ManifestText
     options: _Options = {}
+    sparse_weights: SparseWeightsPart | None = None
 
 
 class OnnxPart(_Part):

@@ -60,7 +60,8 @@ class Request:
     `compute_capabilities` are numbers such as 86 for 8.6, for targets that name them. `quantizing` goes with the
     precisions int8 and fp8; `typed_io` gives inputs and outputs the type that is computed in, instead of float32;
     `tf32` lets a GPU multiply float32 in TF32. `images` are what the build is compared with float32 on, if it is
-    (`compare`); else noise. `engine` is what is said of the engine's build, `tuning` what it comes to for one spec.
+    (`compare`); else noise. `engine` is what is said of the engine's build, `tuning` what it comes to for one spec;
+    `symbolic_size` leaves height and width open in a model that no engine is built of.
     """
 
     target: str = "onnx"
@@ -78,6 +79,7 @@ class Request:
     images: Calibration | None = None
     compare: bool = False
     engine: EngineWishes = field(default=EngineWishes())
+    symbolic_size: bool = False
     tuning: EngineTuning = field(default=UNTUNED)
 
     def freeze_cache(self) -> Request:

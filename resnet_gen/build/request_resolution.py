@@ -55,6 +55,7 @@ class BuildWishes:
     compare: bool = True
     engine: EngineSettings | None = None
     project_engine: EngineSettings | None = None
+    symbolic_size: bool = False
 
 
 def resolve_request(wishes: BuildWishes) -> Request:
@@ -91,6 +92,7 @@ def resolve_request(wishes: BuildWishes) -> Request:
         wishes.calibration if target != REPORT else None,
         wishes.compare,
         EngineWishes(wishes.engine, wishes.project_engine),
+        wishes.symbolic_size,
     )
 
 
@@ -134,6 +136,9 @@ def _check_delivery(wishes: BuildWishes, target: str, precision: Precision) -> N
     if said and not (target in BACKENDS or target == "bundle" or (target == "triton" and gpu)):
         hint = "it is for engines, and bundles that build one"
         raise refuse(f"{OPTIONS[said[0]].option} means nothing for target '{target}'", hint=hint)
+    if wishes.symbolic_size and (target in BACKENDS or target == "bundle" or (target == "triton" and gpu)):
+        hint = "profiles say which sizes an engine takes: --min-shapes, --opt-shapes and --max-shapes"
+        raise refuse(f"--symbolic-size means nothing for target '{target}'", hint=hint)
     least = wishes.batch.profile.least if wishes.batch.profile else 1
     if target == "triton" and least > 1:
         hint = "begin the range with 1, or fix the batch: --batch 8"

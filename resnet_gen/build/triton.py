@@ -26,7 +26,8 @@ class TritonModel:
 
     `batch` is one that is fixed, else `preferred` are those to gather, the largest last. `as_written` keeps ONNX
     Runtime's optimizer off; `tf32` lets a GPU multiply float32 in TF32. `serve` is what the file puts around the
-    network, if it does.
+    network, if it does; `cuda_graphs` has an engine's work launched as CUDA graphs;
+    `open_values` have a symbolic height and width.
     """
 
     name: str
@@ -39,6 +40,8 @@ class TritonModel:
     tf32: bool
     as_written: bool
     serve: Serve | None = None
+    cuda_graphs: bool = False
+    open_values: frozenset[str] = frozenset()
 
     @property
     def by_onnxruntime(self) -> bool:
@@ -53,7 +56,9 @@ class TritonModel:
     def describe_tensor(self, value: Value) -> dict[str, Any]:
         """A tensor in Triton's words."""
         first = () if self.batch is None else (self.batch,)
-        sides = (side or _OPEN for side in value.shape)
+        sides = [side or _OPEN for side in value.shape]
+        if value.name in self.open_values:
+            sides[-2:] = _OPEN, _OPEN
         labels = LABELS if self.labels and value.name in _SCORES else None
         return {"name": value.name, "type": _TYPES[value.dtype], "dims": (*first, *sides), "labels": labels}
 

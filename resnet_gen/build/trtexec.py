@@ -60,7 +60,7 @@ def list_tuning_options(settings: EngineSettings) -> list[str]:
     found = []
     for key, value in settings.items():
         spelling = OPTIONS[key].trtexec
-        if key in _APART or value is False:
+        if key in _APART or OPTIONS[key].runs or value is False:
             continue
         if key == "extra_flags":
             found += list(value)
@@ -75,9 +75,13 @@ _APART = ("timing_cache", "workspace", "profiles", "gpu_fallback")
 """Of the script: a file, what its own option changes, and what stands elsewhere."""
 
 
-def list_loading_options(settings: EngineSettings | None) -> list[str]:
-    """What is said again where the engine is loaded."""
+def list_loading_options(settings: EngineSettings | None, *, timed: bool = False) -> list[str]:
+    """What is said where the engine is loaded, to run it or, as `timed` says, to time its layers.
+
+    Layers are timed without a CUDA graph: before CUDA 11.1 trtexec then takes none, and warns.
+    """
     if settings is None:
         return []
+    switches = ("version_compatible",) if timed else ("version_compatible", "cuda_graphs")
     core = [] if settings.dla_core is None else [OPTIONS["dla_core"].trtexec.format(settings.dla_core)]
-    return [*core, *([OPTIONS["version_compatible"].trtexec] if settings.version_compatible else [])]
+    return [*core, *(OPTIONS[key].trtexec for key in switches if getattr(settings, key))]

@@ -14,12 +14,22 @@ SettingSource: TypeAlias = Literal["option", "spec", "project", "device"]
 
 
 class EngineTuning(NamedTuple):
-    """What an engine is built with, each with who said it, and the shapes that it takes, where those were said."""
+    """What an engine is built with, each with who said it, and the shapes that it takes, where those were said.
+
+    `open_values` are the input and the outputs whose sides are symbolic in the ONNX file; `sizes` the least and the most
+    (height, width) that a file without profiles was looked at for.
+    """
 
     settings: EngineSettings | None = None
     sources: tuple[tuple[str, SettingSource], ...] = ()
     profiles: tuple[ShapeProfile, ...] = ()
     open_values: frozenset[str] = frozenset()
+    sizes: tuple[tuple[int, int], tuple[int, int]] | None = None
+
+    @property
+    def launches_graphs(self) -> bool:
+        """Whether what runs the engine is to launch a batch's work as one CUDA graph."""
+        return bool(self.settings and self.settings.cuda_graphs)
 
     @property
     def entry(self) -> dict[str, Any]:

@@ -12,7 +12,13 @@ from typing import TYPE_CHECKING, Any
 
 from resnet_gen.build.batches import NO_SHAPES, ShapeOptions, resolve_batch
 from resnet_gen.build.build import build as build_one
-from resnet_gen.build.build_notes import drop_idle_fold, list_cost_notes, list_device_notes, list_quantization_notes
+from resnet_gen.build.build_notes import (
+    drop_idle_fold,
+    list_cost_notes,
+    list_device_notes,
+    list_quantization_notes,
+    list_sparsity_notes,
+)
 from resnet_gen.build.manifest import REPLACE_HINT, is_as_built
 from resnet_gen.build.output_kinds import REPORT
 from resnet_gen.build.request import Request
@@ -136,7 +142,7 @@ def _build_spec(loaded: Loaded, request: Request, folder: Path, force: bool) -> 
             loaded, request, folder, replace=force, progress=progress,
             tell=lambda cost: _say_all(list_cost_notes(name, cost)),
         )  # fmt: skip
-    _say_all(list_device_notes(name, request))
+    _say_all([*list_device_notes(name, request), *list_sparsity_notes(paths[-1])])
     if request.quantizing:
         _say_all(list_quantization_notes(name, paths[-1], request.quantizing))
     return paths
@@ -164,6 +170,7 @@ _OPTIONS = {
     "typed_io": "--io",
     "quantizing": "--precision",
     "compare": "--no-compare",
+    "symbolic_size": "--symbolic-size",
 }
 
 

@@ -60,6 +60,9 @@ _OF_BUILDS = ("jobs", "dry_run", "form")
 @options.side
 @options.serving
 @options.weights()
+@click.option(
+    "--symbolic-size", is_flag=True, help="Leave height and width open in ONNX, for networks that take any size."
+)
 @click.option("--fold-bn", "fold", is_flag=True, help="Fold batch norms into the convolutions before them.")
 @click.option(
     "--compare/--no-compare",

@@ -56,6 +56,8 @@ class EngineOption(NamedTuple):
     """The same of TensorRT's library, where a bundle alone has it."""
     flag: str | None = None
     """What the command line calls it, if not as the key."""
+    runs: bool = False
+    """Whether it says how the engine is run: its bytes are the same with and without it."""
 
     @property
     def option(self) -> str:
@@ -109,6 +111,10 @@ OPTIONS = {
         EngineOption(
             "sparsity", "switch", "Use kernels for weights of which two in four are zero (`weights prune`).",
             (8, 2), "--sparsity=enable", not_rtx=_SAME_ENGINE,
+        ),
+        EngineOption(
+            "cuda_graphs", "switch", "Launch the work of a batch as one CUDA graph where the engine runs.",
+            (8, 2), "--useCudaGraph", runs=True,
         ),
         EngineOption(
             "extra_flags", "flags", "Flag that the bundle's script hands to trtexec as it is.", (8, 2), "{}",

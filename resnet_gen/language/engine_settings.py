@@ -28,7 +28,7 @@ _FLAG = re.compile(r"--[A-Za-z][A-Za-z0-9_]{0,63}(?:=[A-Za-z0-9_.,:;+*|-]{1,200}
 _OWN_FLAGS = {
     "onnx", "saveEngine", "loadEngine", "minShapes", "optShapes", "maxShapes", "shapes", "loadInputs", "exportOutput",
     "exportLayerInfo", "exportProfile", "noTF32", "stronglyTyped", "fp16", "bf16", "int8", "fp8", "best", "buildOnly",
-    "skipInference", "workspace", "useCudaGraph", "help", "safe",
+    "skipInference", "workspace", "help", "safe",
 }  # fmt: skip
 """Flags that the bundle's script gives itself, or that would make it another script."""
 _OPTION_FLAGS = {option.trtexec[2:].partition("=")[0]: key for key, option in OPTIONS.items()}
@@ -136,6 +136,7 @@ class EngineSettings(StrictModel):
     )
     gpu_fallback: bool | None = Field(None, description=_describe("gpu_fallback"))
     sparsity: bool | None = Field(None, description=_describe("sparsity"))
+    cuda_graphs: bool | None = Field(None, description=_describe("cuda_graphs"))
     extra_flags: (
         Annotated[
             tuple[Annotated[str, Field(max_length=300), AfterValidator(_check_flag)], ...],
@@ -163,6 +164,8 @@ def find_exclusions(settings: EngineSettings) -> Iterator[tuple[str, str, str]]:
         yield "hardware_compatibility", "a DLA is of one kind of module", "leave it out beside dla_core"
     if settings.dla_core is not None and settings.profiles:
         yield "profiles", "a DLA takes no symbolic shapes", "fix the batch: --batch 1"
+    if settings.dla_core is not None and settings.cuda_graphs:
+        yield "cuda_graphs", "no CUDA graph can be captured of what a DLA does", "leave it out beside dla_core"
     if settings.timing_cache and settings.optimization_level == 0:
         yield "timing_cache", "the builder reads none at optimization level 0", "take a level from 1, or leave it out"
 

@@ -11,7 +11,13 @@ from pathlib import Path
 from typing import Any, Literal, NamedTuple, TypeAlias, get_args
 
 from resnet_gen.build.build import build, check_build
-from resnet_gen.build.build_notes import drop_idle_fold, list_cost_notes, list_device_notes, list_quantization_notes
+from resnet_gen.build.build_notes import (
+    drop_idle_fold,
+    list_cost_notes,
+    list_device_notes,
+    list_quantization_notes,
+    list_sparsity_notes,
+)
 from resnet_gen.build.manifest import is_as_built
 from resnet_gen.build.manifest_schema import FileManifest, read_manifest
 from resnet_gen.build.request import Request
@@ -305,7 +311,7 @@ def _build(
     notes += more
     tell = partial(_note_cost, notes, plan.name)
     files = build(loaded, request, folder, replace=replace, aside=False, tell=tell, inputs=inputs)
-    notes += list_device_notes(plan.name, request)
+    notes += [*list_device_notes(plan.name, request), *list_sparsity_notes(files[-1])]
     if request.quantizing:
         notes += list_quantization_notes(plan.name, files[-1], request.quantizing)
     return files

@@ -121,6 +121,13 @@ def _has_engine(wishes: Wishes) -> bool:
     return "device" in wishes and load_device(wishes["device"]).engine != "onnx"
 
 
+def _builds_engine(wishes: Wishes) -> bool:
+    """Whether an engine is built of the model, here or on the device: a server may run the model as it is."""
+    device = load_device(wishes["device"]) if "device" in wishes else None
+    on_gpu = device is not None and device.engine != "onnx"
+    return _has_engine(wishes) and (wishes.get("target") != "triton" or on_gpu)
+
+
 _MEANS_SOMETHING: dict[str, Callable[[Wishes], bool]] = {
     "calibration": _is_compared,
     "placement": _is_in_eight_bits,
@@ -130,6 +137,7 @@ _MEANS_SOMETHING: dict[str, Callable[[Wishes], bool]] = {
     "typed_io": lambda wishes: wishes.get("precision") != "fp32",
     "compute_capabilities": lambda wishes: wishes.get("target") == "tensorrt-rtx",
     **dict.fromkeys(("tf32", "engine"), _has_engine),
+    "symbolic_size": lambda wishes: not _builds_engine(wishes),
     "batch": lambda wishes: ":" not in wishes["batch"] or _has_engine(wishes),
 }
 """For what an option of a table is, where it is for some of its devices, precisions and targets alone."""

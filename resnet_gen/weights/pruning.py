@@ -50,6 +50,13 @@ def prune(values: npt.NDArray[np.generic]) -> npt.NDArray[np.generic]:
     return np.ascontiguousarray(np.moveaxis(pruned.reshape(last.shape), -1, 1))
 
 
+def has_pattern(values: npt.NDArray[np.generic]) -> bool:
+    """Whether weights (output, input channels, ...) have two zeros at least in every four inputs in a row."""
+    last = np.moveaxis(values, 1, -1)
+    groups = last.reshape(*last.shape[:-1], -1, GROUP)
+    return bool((np.count_nonzero(groups, axis=-1) <= MOST_NONZERO).all())
+
+
 def measure_pruning(name: str, before: npt.NDArray[np.generic], after: npt.NDArray[np.generic]) -> PrunedTensor:
     """What a tensor has lost."""
     whole, left = (float(np.square(a.astype(np.float64)).sum()) for a in (before, after))

@@ -17,15 +17,23 @@ def standardize_weights(graph: Graph, weights: Weights) -> tuple[Graph, Weights]
     Every filter gets mean 0 and variance 1 (Qiao et al. 2019, Eq. 3). The sums are formed in float64.
     """
     recipes: dict[str, Recipe] = {}
-    nodes = []
     for node in graph.nodes:
         if isinstance(node.op, Conv) and node.op.standardize is not None:
             recipes[node.weight_name("weight")] = _recipe(node, node.op.standardize)
-            node = replace(node, op=replace(node.op, standardize=None))
-        nodes.append(node)
     if not recipes:
         return graph, weights
-    return replace(graph, nodes=tuple(nodes)), DerivedWeights(weights, recipes)
+    return strip_standardization(graph), DerivedWeights(weights, recipes)
+
+
+def strip_standardization(graph: Graph) -> Graph:
+    """The graph with ordinary convolutions alone, as it is written once the weights are standardized."""
+    return replace(graph, nodes=tuple(map(_make_ordinary, graph.nodes)))
+
+
+def _make_ordinary(node: Node) -> Node:
+    if isinstance(node.op, Conv) and node.op.standardize is not None:
+        return replace(node, op=replace(node.op, standardize=None))
+    return node
 
 
 def _recipe(node: Node, eps: float) -> Recipe:

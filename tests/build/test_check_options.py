@@ -79,6 +79,51 @@ def test_what_the_spec_asks_for_is_what_it_was_built_with(pretended):
     assert "options" not in lines(pretended, spec=load(str(TINY)))
 
 
+def test_cuda_graphs_are_said_and_another_wish_is_a_warning_since_the_engine_is_the_same(pretended):
+    wishes = {value: load(str(TINY), (f"engine.cuda_graphs={value}",)) for value in ("true", "false")}
+    built_with(pretended)
+    assert "cuda-graphs" not in lines(pretended)
+    assert "cuda-graphs" not in lines(pretended, spec=wishes["false"])
+    found = lines(pretended, spec=wishes["true"])
+    assert (found["cuda-graphs"][0], found["options"][0]) == ("warning", "ok")
+    assert "to be launched kernel by kernel, and the spec says engine.cuda_graphs: true" in found["cuda-graphs"][1]
+    built_with(pretended, cuda_graphs=True)
+    assert lines(pretended)["cuda-graphs"][0] == "ok"
+    assert lines(pretended, spec=wishes["true"])["cuda-graphs"][0] == "ok"
+    assert lines(pretended, spec=wishes["false"])["cuda-graphs"][0] == "warning"
+
+
+def test_sparse_kernels_for_dense_weights_are_a_warning(pretended):
+    built_with(pretended, sparsity=True)
+    assert "sparsity" not in lines(pretended)  # of a manifest that does not say it
+    place = pretended.with_name("tiny.manifest.json")
+    for layers, said in ((0, True), (2, False)):
+        manifest = json.loads(place.read_text())
+        manifest["engine"]["sparse_weights"] = {"layers": layers, "dense": ["fc"], "share": 0.5}
+        place.write_text(json.dumps(manifest))
+        assert (lines(pretended).get("sparsity", ("",))[0] == "warning") == said
+    built_with(pretended, sparsity=False)
+    assert "sparsity" not in lines(pretended)
+
+
+def test_a_manifest_of_an_earlier_version_is_read_and_what_it_does_not_know_is_not_asked(pretended):
+    """The keys of manifests before engines had options; and one that has more than are known today."""
+    place = pretended.with_name("tiny.manifest.json")
+    manifest = json.loads(place.read_text())
+    old = ("name", "tool", "spec", "counts", "inputs", "outputs", "weights", "device", "precision", "compute",
+           "quantization", "folded_batch_norm", "onnx", "engine", "files")  # fmt: skip
+    place.write_text(json.dumps({key: manifest[key] for key in old}))
+    spec = load(str(TINY), ("engine.cuda_graphs=true",))
+    assert all(state != "no" for state, _ in lines(pretended).values())
+    assert lines(pretended, spec=spec)["cuda-graphs"][0] == "warning"
+    assert lines(pretended, spec=load(str(TINY), ("engine.workspace=5",)))["options"][0] == "no"
+    later = {"of_tomorrow": {"value": [{"a": 1}], "from": "option"}, "refit": {"value": True, "from": "spec"}}
+    manifest["engine"]["options"] = later
+    manifest["engine"]["sparse_weights"] = {"layers": 1, "dense": [], "share": 1.0, "more": None}
+    place.write_text(json.dumps(manifest | {"of_tomorrow": [1]}))
+    assert lines(pretended)["refit"][0] == "ok"
+
+
 def test_several_profiles_are_told(pretended):
     built_with(pretended, profiles=[[1, 1, 1], [2, 2, 2]])
     assert lines(pretended)["profiles"] == ("ok", "it has 2 profiles: whoever runs it chooses one")

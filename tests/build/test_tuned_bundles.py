@@ -6,10 +6,12 @@ import pytest
 
 from resnet_gen import build, profile
 from resnet_gen.build import trtexec
+from resnet_gen.build.bundle import BundleRequest
 from resnet_gen.build.request import BuildBatch
+from resnet_gen.build.tuning_record import EngineTuning
 from resnet_gen.language.engine_settings import EngineSettings
 from resnet_gen.problems import Refused
-from tests.build.test_bundles import VERSIONS, bundle, device, names
+from tests.build.test_bundles import VERSIONS, X, bundle, device, names
 
 __all__ = ["device"]
 EVERY = {
@@ -27,11 +29,30 @@ EVERY = {
         ({"dla_core": 0, "gpu_fallback": False}, ["--useDLACore=0"]),
         ({"sparsity": True, "version_compatible": True}, ["--versionCompatible", "--sparsity=enable"]),
         ({"hardware_compatibility": "same-compute-capability"}, ["--hardwareCompatibilityLevel=sameComputeCapability"]),
+        ({"cuda_graphs": True}, []),  # of the run alone
         ({"extra_flags": ["--a=1", "--b"], "optimization_level": 0}, ["--builderOptimizationLevel=0", "--a=1", "--b"]),
     ],
 )
 def test_each_option_is_spelled_as_trtexec_spells_it(given, wanted):
     assert trtexec.list_tuning_options(EngineSettings(**given)) == wanted
+
+
+@pytest.mark.parametrize(
+    ("given", "run", "timed"),
+    [
+        ({}, [], []),
+        ({"cuda_graphs": True}, ["--useCudaGraph"], []),
+        ({"cuda_graphs": False, "version_compatible": False}, [], []),
+        ({"version_compatible": True}, ["--versionCompatible"], ["--versionCompatible"]),
+        ({"dla_core": 0}, ["--useDLACore=0"], ["--useDLACore=0"]),
+    ],
+)
+def test_what_an_engine_is_loaded_with_is_said_where_it_runs_and_layers_are_timed_without_a_graph(given, run, timed):
+    tuning = EngineTuning(EngineSettings(**given))
+    order = BundleRequest("n", "fp16", "D", "10.3", 8, X, (1, 8, 32), "n.onnx", "n.engine", tuning=tuning)
+    assert order.list_run_options() == ["--shapes=input:1x3x224x224", *run]
+    assert order.list_profiling_options() == ["--shapes=input:8x3x224x224", *timed]
+    assert not {"--useCudaGraph"} & set(order.list_build_options())
 
 
 @pytest.mark.long
@@ -50,6 +71,8 @@ def test_each_option_is_spelled_as_trtexec_spells_it(given, wanted):
         ("h100", "fp16", {"sparsity": True, "hardware_compatibility": "same-compute-capability"},
          {"sparsity": "enable", "hardwareCompatibilityLevel": "sameComputeCapability"}),
         ("h100", "fp16", {"hardware_compatibility": "ampere+"}, {"hardwareCompatibilityLevel": "ampere+"}),
+        ("jetson-nano", "fp16", {"cuda_graphs": True}, {"useCudaGraph": None}),
+        ("h100", "fp16", {"cuda_graphs": True}, {"useCudaGraph": None}),
         ("h100", "fp16", {"optimization_level": 0}, {"builderOptimizationLevel": "0", "timingCacheFile": None}),
     ],
 )  # fmt: skip
@@ -65,6 +88,7 @@ def test_trtexec_is_handed_each_option_in_its_own_words(name, precision, given, 
     assert ("allowGPUFallback" in build) == ("allowGPUFallback" in wanted)
     for flag in ("useDLACore", "versionCompatible"):  # without which such an engine is not loaded
         assert run.get(flag) == wanted.get(flag)
+    assert ("useCudaGraph" in run) == ("cuda_graphs" in given)
     said = {key: option["value"] for key, option in manifest["bundle"]["options"].items()}
     assert said == given
 

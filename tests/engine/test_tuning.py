@@ -2,6 +2,7 @@
 
 import json
 import os
+from contextlib import nullcontext
 
 import numpy as np
 import pytest
@@ -30,7 +31,8 @@ __all__ = ["fake", "rtx"]
 EACH = {
     "timing_cache": "t.cache", "optimization_level": 5, "workspace": 512, "profiles": [[1, 1, 1], [2, 4, 8]],
     "hardware_compatibility": "ampere+", "version_compatible": True, "strip_weights": True, "refit": True,
-    "dla_core": 0, "gpu_fallback": False, "sparsity": True, "extra_flags": ["--maxAuxStreams=0"],
+    "dla_core": 0, "gpu_fallback": False, "sparsity": True, "cuda_graphs": True,
+    "extra_flags": ["--maxAuxStreams=0"],
 }  # fmt: skip
 """A value of each option."""
 
@@ -121,7 +123,8 @@ def test_every_option_reaches_the_builder(fake, tmp_path, monkeypatch):
         ("version_compatible", flags.VERSION_COMPATIBLE), ("strip_weights", flags.STRIP_PLAN), ("refit", flags.REFIT),
         ("sparsity", flags.SPARSE_WEIGHTS),
     ):  # fmt: skip
-        found = engine(tmp_path / key, engine={key: True})
+        with pytest.warns(UserWarning, match="changes nothing") if key == "sparsity" else nullcontext():
+            found = engine(tmp_path / key, engine={key: True})
         assert fake.MODE.configs[-1].flags == {flag}
         assert found["options"] == {key: {"value": True, "from": "option"}}
         engine(tmp_path / key, engine={key: False})
@@ -132,6 +135,14 @@ def test_every_option_reaches_the_builder(fake, tmp_path, monkeypatch):
         config = fake.MODE.configs[-1]
         assert (config.DLA_core, config.default_device_type) == (1, fake.DeviceType.DLA)
         assert config.flags == wanted
+
+
+@pytest.mark.parametrize("value", [True, False])
+def test_cuda_graphs_are_recorded_and_set_nothing_in_the_builder(value, fake, tmp_path):
+    assert engine(tmp_path, engine={"cuda_graphs": value})["options"] == {
+        "cuda_graphs": {"value": value, "from": "option"},
+    }  # fmt: skip
+    assert fake.MODE.configs[-1].flags == set()
 
 
 def test_an_engine_built_as_ever_says_nothing_of_options(fake, tmp_path):
@@ -280,6 +291,14 @@ def test_a_batch_of_the_command_line_goes_before_profiles_of_a_file():
             "--min-shapes: the first profile leaves out the network's own size, 32x32",
         ),
         ({"option": {"strip_weights": True}, "target": "triton"}, "Triton runs no engine without its weights"),
+        (
+            {"project": {"cuda_graphs": True}, "option": {"dla_core": 0}, "device": "agx-orin", "batch": BuildBatch(1)},
+            "engine.cuda_graphs of the project file: no CUDA graph can be captured of what a DLA does",
+        ),
+        (
+            {"option": {"cuda_graphs": True, "profiles": [[[1, 32, 32]] * 3]}, "target": "triton"},
+            "--cuda-graphs: Triton captures graphs of the sizes that its settings say",
+        ),
     ],
 )  # fmt: skip
 def test_what_cannot_be_had_is_refused_and_says_who_asked_for_it(given, words):

@@ -671,12 +671,26 @@ SERVED = {
 }
 
 
+def check_graphs_by_default(program, files, *, expected):
+    """What the specification says of CUDA graphs is the program's default, and an option says otherwise."""
+    option = "--no-cuda-graph" if expected else "--cuda-graph"
+    log, paths = files / "launches", [files / f"{i % 3}.png" for i in range(7)]
+    for words, launched in (([], expected), ([option], not expected)):
+        log.write_text("none")
+        code, _, err = classify(program, *words, files / "net.engine", *paths, FAKE_LAUNCHES=str(log))
+        assert (code, err, log.read_text() == "2") == (0, "", launched)
+    _, out, _ = classify(program, "--help")
+    assert out.startswith(f"usage: classify [--labels FILE] [{option}] ENGINE")
+    assert f"\n{option}  " in out
+
+
 @needs_stb
 @pytest.mark.parametrize("way", SERVED)
 def test_pixels_are_handed_over_as_a_served_engine_takes_them(way, files):
     setting, tensor, arranged = SERVED[way]
     labels = [f'name "{i}"' for i in range(10)]
-    settings = (*SMALL, setting, f"serve.labels={json.dumps(labels)}")
+    graphs = way == "bytes"
+    settings = (*SMALL, setting, f"serve.labels={json.dumps(labels)}", f"engine.cuda_graphs={str(graphs).lower()}")
     served = _, to = on_the_stand_in(files, settings, "-DWITH_TENSORRT_RTX")
     (files / "net.engine").write_text(f"fake engine\ninput input {tensor} 1 2\noutput logits float 2 -1 10\n")
     code, out, err = classify(served, files / "net.engine", files / "0.png", files / "1.png", files / "2.png")
@@ -687,6 +701,7 @@ def test_pixels_are_handed_over_as_a_served_engine_takes_them(way, files):
         best = int(np.argmax([values[c::10].sum() for c in range(10)]))
         assert lines[6 * place + 1].split()[:2] == ["class", str(best)]
         assert lines[6 * place + 1].endswith(f'  name "{best}"')
+    check_graphs_by_default(served, files, expected=graphs)
     (files / "net.engine").write_text(
         ENGINE.replace("3 8 8", "8 8 3") if way == "bytes" else ENGINE.replace("8 8", "9 8")
     )

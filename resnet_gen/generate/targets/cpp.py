@@ -43,6 +43,7 @@ def files(subject: CodeSubject) -> dict[str, str]:
         mean=_format_floats("mean", mean),
         std=_format_floats("std", std),
         taken=taken,
+        graphs=bool(subject.loaded.spec.engine and subject.loaded.spec.engine.cuda_graphs),
     )
     return {f"{subject.name}/{name}": text for name, text in texts.items()}
 
