@@ -148,15 +148,10 @@ def _match_renamed(reading: _Reading, shipped: Mapping[str, Loaded], head: str |
     more = [f"head={head}"] if head else []
     for names in (names for names in reading.schemes if names.foreign):
         for name, loaded in shipped.items():
-            if names.names_blocks(_list_block_kinds(loaded)) and _list_depths(loaded) == names.depths:
+            if names.names_blocks(loaded.spec.stages.block_kinds) and _list_depths(loaded) == names.depths:
                 settings = (f"naming={names.kind}", "reference=null", *more)
                 if fitting := _fit_network(name, settings, reading.shapes):
                     yield name, fitting
-
-
-def _list_block_kinds(loaded: Loaded) -> set[str]:
-    stages = loaded.spec.stages
-    return {stages.block.kind, *(other.block.kind for other in stages.overrides.values() if other.block)}
 
 
 def _list_depths(loaded: Loaded) -> list[int]:

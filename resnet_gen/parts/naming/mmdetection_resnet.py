@@ -7,7 +7,7 @@ from resnet_gen.parts.naming.tables import Table
 
 
 class MMDetectionResNet(OpenMMLab):
-    """As MMDetection's and MMSegmentation's ResNetV1c and V1d: `stem.0`, `stem.1`, `layer2.0.downsample.1`."""
+    """As MMDetection's and MMSegmentation's ResNetV1c and V1d: `stem.0`, `stem.1`, `layer2.0.downsample.1` (2019)."""
 
     kind: Literal["mmdetection_resnet"] = "mmdetection_resnet"
     stem: ClassVar[Table] = (

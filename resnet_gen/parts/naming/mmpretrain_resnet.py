@@ -7,7 +7,7 @@ from resnet_gen.parts.naming.tables import Table
 
 
 class MMPretrainResNet(OpenMMLab):
-    """As MMPretrain's ResNetV1c, V1d and SEResNet: `stem.0.conv`, `stem.0.bn`, `layer1.0.se_layer.conv1.conv`."""
+    """As MMPretrain's ResNetV1c, V1d and SEResNet: `stem.0.conv`, `layer1.0.se_layer.conv1.conv` (2020)."""
 
     kind: Literal["mmpretrain_resnet"] = "mmpretrain_resnet"
     stem: ClassVar[Table] = (
