@@ -28,7 +28,6 @@ from resnet_gen.speed.limits import (
     DEFAULT_SECONDS,
     MEASURED_BATCHES,
     PREDICTED_BATCH,
-    PREDICTED_PRECISION,
     REPEATS,
     SECONDS,
 )
@@ -232,15 +231,15 @@ def warn_of_numerics(runner: Runner, asked: Tuning, level: int = 3, more: Sequen
 
 
 def predict(
-    spec: Network, device: Device, *, precision: Precision = PREDICTED_PRECISION, batch: int = PREDICTED_BATCH
+    spec: Network, device: Device, *, precision: Precision | None = None, batch: int = PREDICTED_BATCH
 ) -> Prediction:
     """Predict how fast a network runs on a device: a roofline of the kernels that an engine runs (docs/predict.md).
 
     Args:
-        spec: A loaded spec, a name, or a path, of an ONNX file too: its own layers, whatever it computes in. Warns
+        spec: A loaded spec, a name, or a path, of an ONNX file too: its own layers. Warns
             where no spec is recovered from it; stages are then the first words of its layers' names.
         device: A loaded device, a name, as `list_targets` has them, or a path.
-        precision: What layers compute in.
+        precision: What layers compute in; None for an ONNX file's own, and "fp16" of a spec.
         batch: Images at once.
 
     Returns:
@@ -261,13 +260,16 @@ def predict(
         >>> prediction.stages()[1].bound
         'memory'
     """
+    from resnet_gen.speed.prediction import choose_precision
     from resnet_gen.speed.prediction import predict as predicted
 
-    check_one_of("precision", precision, PRECISIONS)
+    if precision is not None:
+        check_one_of("precision", precision, PRECISIONS)
     check_within("batch", batch, *BATCHES)
     source = resolve_network(spec)
     source.check_known("predict")
-    return predicted(source.staged or source.graph, resolve_target(device), precision, batch)
+    chosen, _ = choose_precision(precision, source.own_precision)
+    return predicted(source.staged or source.graph, resolve_target(device), chosen, batch)
 
 
 def list_targets() -> tuple[str, ...]:

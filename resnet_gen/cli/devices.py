@@ -14,6 +14,7 @@ from resnet_gen.ops.precision import PRECISIONS, Precision
 from resnet_gen.speed.limits import PREDICTED_BATCH, PREDICTED_PRECISION
 
 if TYPE_CHECKING:
+    from resnet_gen.infer.network_sources import NetworkSource
     from resnet_gen.speed.prediction import KernelTime, Prediction
 
 
@@ -61,9 +62,7 @@ def _format_number(number: float | None) -> str:
 @click.option(
     "--precision",
     type=click.Choice(PRECISIONS),
-    default=PREDICTED_PRECISION,
-    show_default=True,
-    help="What layers compute in.",
+    help=f"What layers compute in.  [default: an ONNX file's own; {PREDICTED_PRECISION} of a spec]",
 )
 @click.option(
     "--batch", type=click.IntRange(*BATCHES), default=PREDICTED_BATCH, show_default=True, help="Images at once."
@@ -72,35 +71,45 @@ def _format_number(number: float | None) -> str:
 @options.spec_options
 @options.output_format("text", "json")
 def predict(
-    spec: str, device: str, precision: Precision, batch: int, layers: bool, settings: tuple[str, ...], form: str
+    spec: str, device: str, precision: Precision | None, batch: int, layers: bool, settings: tuple[str, ...], form: str
 ) -> None:
     """Predict how fast a network runs on a device.
 
     A roofline of the kernels that an engine runs; docs/predict.md says how it is
-    made, and how far it was from what others measured. Of an ONNX file its
-    layers are predicted in --precision, whatever it computes in itself.
+    made, and how far it was from what others measured. An ONNX file is predicted
+    in what it computes in, unless --precision says otherwise.
 
     \b
     Example: resnet-gen predict resnet50 --for jetson-nano
              resnet-gen predict resnet101 --for t4 --precision int8 --batch 32 --layers
     """
-    from resnet_gen.cli.loading import choose_rows, open_noted
+    from resnet_gen.cli.loading import choose_rows, open_noted, say_of_file
+    from resnet_gen.speed.prediction import choose_precision
     from resnet_gen.speed.prediction import predict as predicted
     from resnet_gen.speed.targets import load_target
 
     source, target = open_noted(spec, settings), load_target(device)
     source.check_known("a prediction")
     graph, layers = choose_rows(source, layers, form)
-    found = predicted(graph, target, precision, batch)
-    title = f"{source.title} on {target.title}, {precision}, batch {batch:,}"
+    chosen, why = choose_precision(precision, source.own_precision)
+    if source.own_precision:
+        say_of_file(spec, [f"predicted in {chosen}, {why}"])
+    found = predicted(graph, target, chosen, batch)
+    title = f"{source.title} on {target.title}, {chosen}, batch {batch:,}"
     if form == "json":
-        say_json(_make_document(source.name, found, layers))
+        say_json({**_make_document(source.name, found, layers), **_describe_source(source)})
         return
     say(title, err=True)
     say("", err=True)
     say_lines(_format_table(found, layers))
     say("", err=True)
     say(f"efficiency of arithmetic {found.efficiency.value:.3f}: {found.efficiency.basis}", err=True)
+
+
+def _describe_source(source: NetworkSource) -> dict[str, Any]:
+    """What the file is that a network was read from, as `count` says it; nothing of a spec."""
+    data = source.as_data()
+    return {"source": data} if data else {}
 
 
 def _format_table(found: Prediction, layers: bool) -> str:

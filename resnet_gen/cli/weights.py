@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -12,7 +13,7 @@ from resnet_gen.cli import options
 from resnet_gen.cli.output import say_json, say_lines
 from resnet_gen.infer.conversion.heads import HEADS
 from resnet_gen.ops.limits import CHANNELS, CLASSES
-from resnet_gen.problems import refuse, shorten, visible
+from resnet_gen.problems import refuse, several, shorten, visible
 from resnet_gen.weights.downloads.names import WeightsSource, list_local_files, parse_weights
 from resnet_gen.weights.patterns import SPARSE_PATTERNS
 from resnet_gen.weights.seeds import DEFAULT_SEED, SEEDS
@@ -212,10 +213,14 @@ def _make_pruning_document(pruning: Pruning, out: Path) -> dict[str, Any]:
 @options.spec_options
 @options.output_format("text", "json")
 def show(source: str, settings: tuple[str, ...], form: str) -> None:
-    """List the tensors of a file of weights, of published ones, or those that a SPEC wants: name, shape, type.
+    """List tensors: name, shape, type.
+
+    Of a file of weights, of published ones, of what an ONNX file stores, or those
+    that a SPEC wants.
 
     \b
     Example: resnet-gen weights show resnet50.pth
+             resnet-gen weights show resnet50.onnx --format json
     """
     from resnet_gen.ops.base import format_shape
 
@@ -227,15 +232,36 @@ def show(source: str, settings: tuple[str, ...], form: str) -> None:
 
 
 def _list_tensors(source: str, settings: tuple[str, ...]) -> list[tuple[str, tuple[int, ...], str]]:
-    """Name, shape and type of each tensor of a file of weights, or of a specification."""
+    """Name, shape and type of each tensor of a file of weights, of an ONNX file, or of a specification."""
+    from resnet_gen.infer.network_sources import names_onnx_file
     from resnet_gen.language.load import load
     from resnet_gen.language.lower import lower
     from resnet_gen.weights import checkpoint
     from resnet_gen.weights.downloads.location import locate_weights
 
+    if names_onnx_file(source):
+        return _list_stored_tensors(source, settings)
     path = locate_weights(parse_weights(source)).path
     if path.is_file() and path.suffix not in (".yaml", ".yml"):
         if settings:
             raise refuse("--set means nothing for a file of weights")
         return [(n, t.shape, t.dtype.name) for n, t in checkpoint.read(path, counters=True).items()]
     return [(n, t.shape, "float32") for n, t in lower(load(source, settings)).state().items()]
+
+
+def _list_stored_tensors(source: str, settings: tuple[str, ...]) -> list[tuple[str, tuple[int, ...], str]]:
+    """What an ONNX file stores; stderr says what is not listed, and how it becomes a file of weights."""
+    from resnet_gen.cli.loading import say_of_file
+    from resnet_gen.onnx.reading.stored_tensors import list_stored_tensors
+
+    if settings:
+        raise refuse("--set means nothing for an ONNX file")
+    found = list_stored_tensors(Path(source))
+    lines = ["what the ONNX file stores, under its names: scales and shapes too, and norms folded where they are"]
+    if found.constants:
+        lines.append(f"not listed: {several(found.constants, 'constant')} that stand in nodes")
+    lines.append(
+        f"`resnet-gen import {shlex.quote(shorten(source, 100))} --weights FILE.safetensors` writes its weights"
+    )
+    say_of_file(source, lines)
+    return found.initializers

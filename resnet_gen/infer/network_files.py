@@ -48,6 +48,11 @@ class FileNetwork:
         return self.model.graph
 
     @property
+    def own_precision(self) -> str:
+        """What its layers compute in: a word of `build --precision`, or `fp64`."""
+        return self.model.precision
+
+    @property
     def title(self) -> str:
         """What it is called: the file's name."""
         return visible(self.path.name)

@@ -46,6 +46,11 @@ class SpecNetwork:
         """The graph, whose nodes stand in stages."""
         return self.graph
 
+    @property
+    def own_precision(self) -> None:
+        """None: a spec may be built in any."""
+        return None
+
     def require_spec(self, what: str) -> Loaded:
         """The spec, whatever needs it."""
         return self.loaded

@@ -193,6 +193,11 @@ class Stages(_Model):
             raise PydanticCustomError("no_depths", "missing")
         return self
 
+    @property
+    def block_kinds(self) -> set[str]:
+        """The kinds of all blocks, those of single stages among them."""
+        return {self.block.kind, *(other.block.kind for other in self.overrides.values() if other.block)}
+
 
 class Deviation(_Model):
     """Why a printed figure and the exact count differ by more than its last digit."""

@@ -16,10 +16,10 @@ from resnet_gen import ops
 from resnet_gen.graph import Graph
 from resnet_gen.language.load import load
 from resnet_gen.language.lower import lower
-from resnet_gen.ops.precision import Precision
+from resnet_gen.ops.precision import PRECISIONS, Precision
 from resnet_gen.problems import refuse
 from resnet_gen.speed.kernels import Kernel, find_kernels, most_activations
-from resnet_gen.speed.limits import PREDICTED_BATCH
+from resnet_gen.speed.limits import PREDICTED_BATCH, PREDICTED_PRECISION
 from resnet_gen.speed.targets import Measured, Target, load_target, shipped_targets
 
 BYTES: dict[Precision, int] = {"fp32": 4, "fp16": 2, "bf16": 2, "int8": 1, "fp8": 1}
@@ -125,6 +125,16 @@ class Prediction:
         return KernelTime(
             name, len(costs), *totals, _sum_seconds(costs, e), max(bounds, key=lambda bound: bounds[bound])
         )
+
+
+def choose_precision(asked: Precision | None, own: str | None) -> tuple[Precision, str]:
+    """What layers are predicted in, and who says so: `asked` for, a file's `own`, or neither."""
+    if asked is not None:
+        return asked, "as asked for" if own in (None, asked) else f"as asked for; the file computes in {own}"
+    if own is None:
+        return PREDICTED_PRECISION, "by default"
+    found: Precision | None = next((one for one in PRECISIONS if one == own), None)
+    return (found, "the file's own") if found else ("fp32", f"as nothing is predicted in {own}, which the file has")
 
 
 def predict(graph: Graph, target: Target, precision: Precision, batch: int = PREDICTED_BATCH) -> Prediction:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import importlib
 import math
+import shlex
 import warnings
 from collections.abc import Callable, Container, Iterable, Mapping, Sequence
 from itertools import zip_longest
@@ -21,6 +22,7 @@ from resnet_gen.graph import Graph
 from resnet_gen.ops import Shape
 from resnet_gen.ops.base import format_shape
 from resnet_gen.problems import Problem, Refused, refuse, several, shorten
+from resnet_gen.system.file_kinds import ONNX
 from resnet_gen.system.files import open_regular_file, why_unread
 from resnet_gen.weights.base import Array, row_ranges
 from resnet_gen.weights.formats.archive import ZIP_ERRORS, open_archive
@@ -142,11 +144,19 @@ def _format(path: Path) -> str:
     """The module that reads a file."""
     name = _beginning(path)
     if name is None:
-        hint = "safetensors, .npz and PyTorch checkpoints can be read"
-        raise refuse("not a file of weights, or damaged", str(path), hint)
+        raise _refuse_format(path)
     if name == "zip":
         return "npz" if _holds_arrays(path) else "pytorch"
     return name
+
+
+def _refuse_format(path: Path) -> Refused:
+    hint = "safetensors, .npz and PyTorch checkpoints can be read"
+    if not path.name.lower().endswith(ONNX):
+        return refuse("not a file of weights, or damaged", str(path), hint)
+    file = shlex.quote(shorten(str(path), 100))
+    message = "an ONNX file, which has a network around its weights, or damaged"
+    return refuse(message, str(path), f"`resnet-gen import {file} -o . --weights FILE.safetensors` writes its weights")
 
 
 def _holds_arrays(path: Path) -> bool:

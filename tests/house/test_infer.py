@@ -28,6 +28,8 @@ NETWORKS = [
     ("regnet_y_400mf",), ("regnetz_005",), ("regnetv_040",), ("res2net50d",), ("resnest14d",), ("skresnet18",),
     ("skresnet50",), ("vgg11",), ("timm-vgg11_bn",), ("highway-b",), ("preact110",), ("resnetv2_50",),
     ("pyramidnet110_a48",), ("alphago-zero-20",), ("legacy_seresnet18",), ("resnet18", "naming=transformers_resnet"),
+    ("regnety_002", "naming=transformers_regnet"), ("resnet50d", "naming=mmpretrain_resnet"),
+    ("resnet50d", "naming=mmdetection_resnet"),
 ]  # fmt: skip
 
 

@@ -304,9 +304,10 @@ BY_KIND = "hint: a naming scheme by its own name is taken for any network: see d
         (
             "resnet50",
             "timm_resnets",
-            "--to: there is no naming scheme 'timm_resnets'\nhint: did you mean 'timm_resnet'? known: flax, paths, "
-            "timm, timm_regnet, timm_regnetv, timm_resnet, timm_resnetv2, timm_senet, timm_sknet, timm_vgg, "
-            "torchvision, torchvision_regnet, torchvision_vgg, transformers_resnet",
+            "--to: there is no naming scheme 'timm_resnets'\nhint: did you mean 'timm_resnet'? known: flax, "
+            "mmdetection_resnet, mmpretrain_resnet, paths, timm, timm_regnet, timm_regnetv, timm_resnet, "
+            "timm_resnetv2, timm_senet, timm_sknet, timm_vgg, torchvision, torchvision_regnet, torchvision_vgg, "
+            "transformers_regnet, transformers_resnet",
         ),
     ],
 )

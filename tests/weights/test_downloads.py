@@ -1,9 +1,11 @@
 """Published weights: names, and what becomes of a download that goes well or badly; the server is on this machine."""
 
+import errno
 import hashlib
 import importlib.util
 import io
 import json
+import os
 import re
 import shutil
 import subprocess
@@ -16,6 +18,7 @@ import pytest
 from resnet_gen import build_graph, convert_weights, emit_onnx
 from resnet_gen.language.load import load
 from resnet_gen.problems import Refused
+from resnet_gen.weights import checkpoint
 from resnet_gen.weights.downloads import settings
 from resnet_gen.weights.downloads.location import find_network, locate_weights
 from resnet_gen.weights.downloads.names import WeightsName, parse_weights
@@ -279,6 +282,67 @@ def test_a_full_disk(here, tiny, monkeypatch):
     assert "10 are free" in refusal().message
 
 
+@pytest.mark.parametrize("name", ["torchvision:tiny.V1", "hf:owner/tiny"])
+def test_a_cache_that_cannot_be(here, tiny, name, tmp_path, monkeypatch):
+    """A file stands where its folder should: what is said is of this machine, not of the network."""
+    (tmp_path / "file").write_text("mine", encoding="utf-8")
+    monkeypatch.setenv("RESNET_GEN_CACHE", str(tmp_path / "file"))
+    problem = refusal(name)
+    assert problem.message == f"cannot be used: {os.strerror(errno.ENOTDIR)}"
+    assert problem.where.startswith(str(tmp_path / "file"))
+    assert problem.hint == "RESNET_GEN_CACHE names another folder for what is fetched"
+    assert (tmp_path / "file").read_text(encoding="utf-8") == "mine"
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="limits of a process are POSIX'")
+@pytest.mark.parametrize("name", ["torchvision:tiny.V1", "hf:owner/tiny"])
+def test_a_disk_that_fills_up_meanwhile(here, tiny, name):
+    """A limit of the process stands for it: the writing fails, whatever was free before; the next try has the file."""
+    resource = pytest.importorskip("resource")
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (50_000, hard))
+    try:
+        problem = refusal(name)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+    assert problem.message == f"cannot be used: {os.strerror(errno.EFBIG)}"
+    assert fetch(name).path.read_bytes() == tiny
+
+
+def test_a_download_that_waits_and_cannot_be_written(here, tiny, tmp_path):
+    here.cut, here.cuts = 40_000, 1
+    refusal()
+    (part,) = (tmp_path / "cache").rglob("part")
+    part.unlink()
+    part.mkdir()
+    assert refusal().message == f"cannot be used: {os.strerror(errno.EISDIR)}"
+
+
+def test_a_hub_cache_where_nothing_can_be_written(here, tiny, tmp_path, monkeypatch):
+    """What is there is used, if it is what the branch is now; what is not is refused with the reason."""
+    hub = importlib.import_module("huggingface_hub")
+
+    def denied(*_, **__):
+        raise PermissionError(errno.EACCES, "Permission denied", str(tmp_path / "cache"))
+
+    fetch("hf:owner/tiny")
+    monkeypatch.setattr(hub, "hf_hub_download", denied)
+    assert fetch("hf:owner/tiny").path.read_bytes() == tiny
+    here.publish_on_hub("owner/tiny", "main", "model.safetensors", b"new", COMMIT[::-1])
+    assert refusal("hf:owner/tiny").message == "cannot be used: Permission denied"
+
+
+def test_a_page_in_place_of_a_file(here, tiny, tmp_path):
+    """As a proxy answers that wants somebody to sign in."""
+    page = b"<!DOCTYPE html><html><body>Sign in</body></html>"
+    here.files[path_of_torchvision(here)] = page
+    assert "SHA-256 begins with" in refusal().message
+    assert kept(tmp_path) == []
+    here.publish_on_hub("owner/page", "main", "model.safetensors", page, COMMIT)
+    with pytest.raises(Refused, match="not a file of weights, or damaged"):
+        checkpoint.read(fetch("hf:owner/page").path)
+
+
 def test_a_server_that_says_nothing(here, tiny, monkeypatch):
     monkeypatch.setattr(settings, "TIMEOUT", 0.1)
     here.delay = 0.5
@@ -421,7 +485,9 @@ def test_offline_from_the_cache(here, tiny, monkeypatch):
 @pytest.mark.parametrize("status", [401, 403, 429])
 def test_a_hub_that_refuses(here, tiny, status):
     here.status = status
-    assert f"the hub answers {status}" in refusal("hf:owner/tiny").message
+    problem = refusal("hf:owner/tiny")
+    assert f"the hub answers {status}" in problem.message
+    assert ("HF_TOKEN" in (problem.hint or "")) == (status != 429)
 
 
 def test_no_hub(here, tiny, monkeypatch):

@@ -7,7 +7,7 @@ exactly those that were given.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Set
 from functools import cached_property
 from itertools import takewhile
 from typing import Any
@@ -23,6 +23,8 @@ from resnet_gen.parts import base
 from resnet_gen.parts.naming.tables import Tabled
 from resnet_gen.parts.registry import default_part, members
 
+FOREIGN = ("transformers_regnet", "transformers_resnet", "mmpretrain_resnet", "mmdetection_resnet")
+"""Schemes of libraries none of whose networks is shipped, as others have the same."""
 _MOST_STAGES, _MOST_BLOCKS = 16, 4_096
 MOST_HIDDEN = 3
 """Hidden layers of a head that are looked for."""
@@ -43,10 +45,25 @@ class WeightNames:
         self.shapes, self.kind = shapes, kind
         self._scheme = default_part(base.Naming, kind)
 
+    @property
+    def foreign(self) -> bool:
+        """Whether these are names of a library none of whose networks is shipped, as others have the same."""
+        return self.kind in FOREIGN
+
+    def names_blocks(self, kinds: Set[str]) -> bool:
+        """Whether the scheme's library may call blocks of these kinds so; others' schemes are taken for any."""
+        return not self.foreign or kinds <= self._scheme.blocks
+
     def shape(self, path: str, role: str = "weight") -> Shape | None:
-        """The shape of a layer's weight; None where there is none of that name."""
-        (name,) = self._scheme.names([path])
-        return self.shapes.get(f"{name}.{role}")
+        """The shape of a layer's weight; None where there is none of that name.
+
+        What a layer is called may depend on another of its block, so it is looked for as both make it.
+        """
+        names = self._scheme.names([path])
+        crowd = self._scheme.crowd if isinstance(self._scheme, Tabled) else None
+        if crowd and path.startswith("stages."):
+            names += self._scheme.names([path, f"{path[: _end_block(path)]}.{crowd.layer}"])[:1]
+        return next((shape for name in names if (shape := self.shapes.get(f"{name}.{role}"))), None)
 
     def _block(self, stage: int, number: int) -> str:
         """What stands before the names of a block's layers."""
@@ -69,6 +86,11 @@ class WeightNames:
         return [(f"stages.{stage}.{n}", n) for stage, depth in enumerate(self.depths) for n in range(depth)]
 
 
+def _end_block(path: str) -> int:
+    """Where the path of a block ends in that of one of its layers: `stages.0.2`."""
+    return len(".".join(path.split(".", 3)[:3]))
+
+
 def _dots(name: str) -> Iterator[int]:
     return (place for place, letter in enumerate(name[:200]) if letter == ".")
 
@@ -79,8 +101,9 @@ def find_schemes(shapes: Mapping[str, Shape]) -> list[WeightNames]:
 
 
 def _list_kinds() -> list[str]:
-    """The naming schemes that are tried."""
-    return ["paths", *(m.kind_name() for m in members(base.Naming) if issubclass(m, Tabled))]
+    """The naming schemes that are tried, those of shipped networks first."""
+    tabled = [m.kind_name() for m in members(base.Naming) if issubclass(m, Tabled)]
+    return ["paths", *sorted(tabled, key=lambda kind: kind in FOREIGN)]
 
 
 def list_layouts() -> Iterator[StateLayout]:
@@ -93,9 +116,9 @@ def list_layouts() -> Iterator[StateLayout]:
 
 
 def propose_specs(names: WeightNames, called: str) -> Iterator[dict[str, Any]]:
-    """Specifications that may have these names and shapes, as plain data."""
-    stem, head, norm = _stem(names), _head(names), _norm(names)
-    if not stem or not head:
+    """Specifications that may have these names and shapes, as plain data; `head: none` where no name is a head's."""
+    stem, head, norm = _stem(names), _head(names) or {"kind": "none"}, _norm(names)
+    if not stem:
         return
     channels, stem_data = stem
     size = 32 if stem_data["kind"] == "conv3x3" else 224
@@ -150,7 +173,7 @@ def _norm(names: WeightNames) -> dict[str, Any]:
 def _kinds(names: WeightNames) -> list[str]:
     """Blocks with and without pre-activation, by how many layers they have."""
     kinds = ("bottleneck", "regnet") if names.shape("stages.0.0.conv3") else ("basic",)
-    return [*kinds, *(_PLAIN[kind] for kind in kinds)]
+    return [kind for kind in (*kinds, *(_PLAIN[kind] for kind in kinds)) if names.names_blocks({kind})]
 
 
 def _stages(names: WeightNames, kind: str) -> dict[str, Any] | None:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
-from functools import cache
+from dataclasses import dataclass
+from functools import cache, cached_property, lru_cache
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -23,8 +24,6 @@ from resnet_gen.system.resources import shipped_specs
 from resnet_gen.weights import checkpoint
 from resnet_gen.weights.prefixes import prefixes, without_prefix
 
-_FOREIGN = ("transformers_resnet",)
-"""Schemes of libraries none of whose networks is shipped, as others have the same."""
 _VGG = ("torchvision_vgg", "timm_vgg")
 _HIDDEN = ("title", "paper", "reference", "name", "claims", "deviations", "quantization", "extends", "parts")
 _NAMED = 12
@@ -39,7 +38,7 @@ class CheckpointMatch(NamedTuple):
     data: dict[str, Any]
     loaded: Loaded
     others: dict[str, list[str]]
-    prefix: str
+    prefix: str = ""
     names: StateNames | None = None
     """What each tensor is called in the file, where that is more than a prefix of all."""
 
@@ -52,56 +51,68 @@ def recognize(path: Path, called: str) -> CheckpointMatch | Problem:
     """The specification of a checkpoint, or the first tensor that does not fit the closest network."""
     whole = {name: tensor.shape for name, tensor in checkpoint.read(path).items()}
     shipped = _load_shipped()
+    readings = list(_list_readings(whole))
+    for attempt in (_recognize_network, _recognize_backbone, _recognize_unknown_backbone):
+        for reading in readings:
+            if found := attempt(reading, shipped, called):
+                return found._replace(prefix=reading.prefix, names=reading.names)
+    return first_missing_tensor(find_nearest(whole, shipped), whole, str(path))
+
+
+@dataclass(frozen=True)
+class _Reading:
+    """Shapes by names that may be a network's, and what was done for that: a prefix taken off all, or each renamed."""
+
+    shapes: Mapping[str, Shape]
+    prefix: str = ""
+    names: StateNames | None = None
+
+    @cached_property
+    def schemes(self) -> list[WeightNames]:
+        """The naming schemes under which the names are those of blocks."""
+        return find_schemes(self.shapes)
+
+
+def _list_readings(whole: Mapping[str, Shape]) -> Iterator[_Reading]:
+    """The tensors without what stands before all names, then without what wrappers put before some."""
+    tried = []
     for prefix in prefixes(whole):
-        found = _recognize_shapes(without_prefix(prefix, whole), shipped, called, prefix)
-        if found:
-            return found
-    return (
-        _recognize_renamed(whole, shipped, called)
-        or _recognize_backbone(whole, shipped, called)
-        or first_missing_tensor(find_nearest(whole, shipped), whole, str(path))
-    )
-
-
-def _recognize_backbone(
-    whole: Mapping[str, Shape], shipped: Mapping[str, Loaded], called: str
-) -> CheckpointMatch | None:
-    """The shipped network that a checkpoint without a head is the rest of."""
-    for prefix in prefixes(whole):
-        shapes = without_prefix(prefix, whole)
-        fitting = dict(_match_backbones(shapes, find_schemes(shapes), shipped))
-        if fitting:
-            return _choose_network(fitting, called, prefix)
-    return None
-
-
-def _recognize_renamed(
-    whole: Mapping[str, Shape], shipped: Mapping[str, Loaded], called: str
-) -> CheckpointMatch | None:
-    """The same of tensors whose names wrappers have changed, each in its way, or that are another library's."""
-    tried = [whole]
+        tried.append(without_prefix(prefix, whole))
+        yield _Reading(tried[-1], prefix)
     for layout in list_layouts():
         derived = derive_names(whole, layout)
-        if derived is None or (shapes := derived.rename(whole)) in tried:
-            continue
-        tried.append(shapes)
-        if found := _recognize_shapes(shapes, shipped, called, ""):
-            return found._replace(names=derived)
-    return None
+        if derived and (shapes := derived.rename(whole)) not in tried:
+            tried.append(shapes)
+            yield _Reading(shapes, names=derived)
 
 
-def _recognize_shapes(
-    shapes: Mapping[str, Shape], shipped: Mapping[str, Loaded], called: str, prefix: str
+def _recognize_network(reading: _Reading, shipped: Mapping[str, Loaded], called: str) -> CheckpointMatch | None:
+    """The shipped network with these names and shapes, or one of usual blocks, with a head."""
+    fitting = dict(_match_shipped(reading, shipped)) or dict(_match_renamed(reading, shipped, None))
+    return _choose_network(fitting, called) if fitting else _propose_network(reading, called, headless=False)
+
+
+def _recognize_backbone(reading: _Reading, shipped: Mapping[str, Loaded], called: str) -> CheckpointMatch | None:
+    """The shipped network that a checkpoint without a head is the rest of."""
+    fitting = dict(_match_backbones(reading, shipped))
+    return _choose_network(fitting, called) if fitting else None
+
+
+def _recognize_unknown_backbone(
+    reading: _Reading, shipped: Mapping[str, Loaded], called: str
 ) -> CheckpointMatch | None:
-    found = find_schemes(shapes)
-    fitting = dict(_match_shipped(shapes, found, shipped)) or dict(_match_renamed(shapes, found, shipped))
-    if fitting:
-        return _choose_network(fitting, called, prefix)
-    for data in (data for names in found for data in propose_specs(names, called)):
+    """A network of usual blocks and no head."""
+    return _propose_network(reading, called, headless=True)
+
+
+def _propose_network(reading: _Reading, called: str, *, headless: bool) -> CheckpointMatch | None:
+    for data in (data for names in reading.schemes for data in propose_specs(names, called)):
+        if (data["head"]["kind"] == "none") != headless:
+            continue
         with suppress(Refused):
             loaded = load_recovered(spec_yaml(data))
-            if state_of(loaded) == shapes:
-                return CheckpointMatch(data, loaded, {}, prefix)
+            if state_of(loaded) == reading.shapes:
+                return CheckpointMatch(data, loaded, {})
     return None
 
 
@@ -109,8 +120,7 @@ def find_shipped(whole: Mapping[str, Shape]) -> list[str]:
     """The shipped networks with a checkpoint's names and shapes, for as many classes and channels as it has."""
     shipped = _load_shipped()
     for prefix in prefixes(whole):
-        shapes = without_prefix(prefix, whole)
-        fitting = dict(_match_shipped(shapes, find_schemes(shapes), shipped))
+        fitting = dict(_match_shipped(_Reading(without_prefix(prefix, whole)), shipped))
         if fitting:
             return order_networks(fitting)
     return []
@@ -123,49 +133,63 @@ def _load_shipped() -> dict[str, Loaded]:
     return {name: load(name) for name in shipped_specs()}
 
 
-def _match_shipped(
-    shapes: Mapping[str, Shape], found: list[WeightNames], shipped: Mapping[str, Loaded]
-) -> Iterator[tuple[str, Loaded]]:
+def _match_shipped(reading: _Reading, shipped: Mapping[str, Loaded]) -> Iterator[tuple[str, Loaded]]:
     """The shipped networks with these names and shapes, for as many classes and channels as they have."""
-    depths = {names.kind: names.depths for names in found}
+    depths = {names.kind: names.depths for names in reading.schemes}
     for name, loaded in shipped.items():
         kind = loaded.spec.naming.kind
-        alike = kind in _VGG or [stage.depth for stage in plan(loaded)] == depths.get(kind)
-        if alike and (fitting := _fit_network(name, loaded, shapes)):
+        alike = kind in _VGG or _list_depths(loaded) == depths.get(kind)
+        if alike and (fitting := _fit_network(name, (), reading.shapes)):
             yield name, fitting
 
 
-def _match_renamed(
-    shapes: Mapping[str, Shape], found: list[WeightNames], shipped: Mapping[str, Loaded]
-) -> Iterator[tuple[str, Loaded]]:
+def _match_renamed(reading: _Reading, shipped: Mapping[str, Loaded], head: str | None) -> Iterator[tuple[str, Loaded]]:
     """The shipped networks that have these names and shapes under a scheme that no shipped one has."""
-    for names in found:
-        if names.kind in _FOREIGN:
-            for name, loaded in shipped.items():
-                if [stage.depth for stage in plan(loaded)] == names.depths:
-                    renamed = load(name, [f"naming={names.kind}", "reference=null"])
-                    if fitting := _fit_network(name, renamed, shapes):
-                        yield name, fitting
-
-
-def _match_backbones(
-    shapes: Mapping[str, Shape], found: list[WeightNames], shipped: Mapping[str, Loaded]
-) -> Iterator[tuple[str, Loaded]]:
-    """The shipped networks that have these names and shapes where their head is left out."""
-    depths = {names.kind: names.depths for names in found}
-    for name, loaded in shipped.items():
-        if [stage.depth for stage in plan(loaded)] == depths.get(loaded.spec.naming.kind):
-            with suppress(Refused):  # of a head that is more than the last layers
-                headless = load(name, ["head=none", "reference=null"])
-                if fitting := _fit_network(name, headless, shapes):
+    more = [f"head={head}"] if head else []
+    for names in (names for names in reading.schemes if names.foreign):
+        for name, loaded in shipped.items():
+            if names.names_blocks(loaded.spec.stages.block_kinds) and _list_depths(loaded) == names.depths:
+                settings = (f"naming={names.kind}", "reference=null", *more)
+                if fitting := _fit_network(name, settings, reading.shapes):
                     yield name, fitting
 
 
-def _fit_network(name: str, loaded: Loaded, shapes: Mapping[str, Shape]) -> Loaded | None:
-    """A shipped network for a checkpoint's classes and channels; None where its names or shapes are others."""
-    if state_of(loaded).keys() != shapes.keys():
+def _list_depths(loaded: Loaded) -> list[int]:
+    return [stage.depth for stage in plan(loaded)]
+
+
+def _match_backbones(reading: _Reading, shipped: Mapping[str, Loaded]) -> Iterator[tuple[str, Loaded]]:
+    """The shipped networks that have these names and shapes where their head is left out."""
+    depths = {names.kind: names.depths for names in reading.schemes}
+    for name, loaded in shipped.items():
+        alike = _list_depths(loaded) == depths.get(loaded.spec.naming.kind)
+        if alike and (fitting := _fit_network(name, ("head=none", "reference=null"), reading.shapes)):
+            yield name, fitting
+    yield from _match_renamed(reading, shipped, "none")
+
+
+class _Variant(NamedTuple):
+    """A shipped network with settings of its own, and its names and shapes; none where there is no such network."""
+
+    loaded: Loaded
+    state: Mapping[str, Shape]
+
+
+@lru_cache(maxsize=512)
+def _load_variant(name: str, settings: tuple[str, ...]) -> _Variant | None:
+    try:
+        loaded = load(name, settings)
+    except Refused:  # a head that is more than the last layers cannot be left out
         return None
-    resized = _resize_network(name, loaded, shapes)
+    return _Variant(loaded, state_of(loaded))
+
+
+def _fit_network(name: str, settings: tuple[str, ...], shapes: Mapping[str, Shape]) -> Loaded | None:
+    """A shipped network for a checkpoint's classes and channels; None where its names or shapes are others."""
+    variant = _load_variant(name, settings)
+    if variant is None or variant.state.keys() != shapes.keys():
+        return None
+    resized = _resize_network(name, variant.loaded, shapes)
     return resized if state_of(resized) == shapes else None
 
 
@@ -184,7 +208,7 @@ def _resize_network(name: str, loaded: Loaded, shapes: Mapping[str, Shape]) -> L
         return loaded
 
 
-def _choose_network(fitting: Mapping[str, Loaded], called: str, prefix: str) -> CheckpointMatch:
+def _choose_network(fitting: Mapping[str, Loaded], called: str) -> CheckpointMatch:
     """The network that is named first, and how the others differ from it."""
     chosen, *more = order_networks(fitting)
     spec, shipped = fitting[chosen].spec, load(chosen).spec
@@ -200,7 +224,7 @@ def _choose_network(fitting: Mapping[str, Loaded], called: str, prefix: str) -> 
         data["head"] = {"classes": classes}
     own = fitting[chosen].resolved()
     others = {name: sorted(_list_differences(own, fitting[name].resolved(), "")) for name in more}
-    return CheckpointMatch(data, load_recovered(spec_yaml(data)), others, prefix)
+    return CheckpointMatch(data, load_recovered(spec_yaml(data)), others)
 
 
 def _list_differences(one: Any, two: Any, key: str) -> Iterator[str]:

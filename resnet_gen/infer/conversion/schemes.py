@@ -70,7 +70,9 @@ def build_network(loaded: Loaded) -> SchemeNetwork:
     graph = lower(loaded)
     tensors = list_slots(graph)
     own = loaded.spec.naming
+    kinds = loaded.spec.stages.block_kinds
     others = [naming for naming in list_namings() if naming.kind != own.kind]
+    others.sort(key=lambda naming: not kinds <= naming.blocks)  # of two with the same names, the network's own
     every = [_make_scheme(naming, naming.kind, graph, tensors) for naming in (own, *others)]
     every.append(_make_scheme(own, FLAX, graph, tensors))
     return SchemeNetwork(loaded, graph, tensors, [scheme for scheme in every if scheme])
@@ -120,7 +122,7 @@ def _find_library_scheme(library: str, network: SchemeNetwork, option: str) -> N
     if own.naming.library == library:
         return own
     stages = network.loaded.spec.stages
-    blocks = {stages.block.kind, *(o.block.kind for o in stages.overrides.values() if o.block)}
+    blocks = stages.block_kinds
     fitting = [s for s in network.schemes if s.naming.library == library and blocks <= s.naming.blocks]
     if not fitting:
         kinds = " and ".join(f"'{kind}'" for kind in sorted(blocks))

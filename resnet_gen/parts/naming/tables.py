@@ -3,15 +3,22 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Sequence, Set
 from functools import lru_cache
 from itertools import groupby
-from typing import ClassVar, TypeAlias
+from typing import ClassVar, NamedTuple, TypeAlias
 
 from resnet_gen.parts.base import Naming
 
 Table: TypeAlias = tuple[tuple[str, str], ...]
 """Patterns of paths within a stem, block or head, and what they are called; the first that fits counts."""
+
+
+class Crowd(NamedTuple):
+    """A layer of some blocks that takes a number of its own in a list, and what those are called that it moves on."""
+
+    layer: str
+    names: Table
 
 
 @lru_cache(maxsize=16_384)
@@ -33,6 +40,7 @@ class Tabled(Naming):
     stem: ClassVar[Table]
     layers: ClassVar[Table]
     head: ClassVar[Table]
+    crowd: ClassVar[Crowd | None] = None
     pool: ClassVar[str] = "layer{stage}.pool"
 
     @classmethod
@@ -41,15 +49,18 @@ class Tabled(Naming):
         return f"layer{stage + 1}.{index}."
 
     def names(self, paths: Sequence[str]) -> list[str]:
-        return [self._name_path(path) for path in paths]
+        ending = f".{self.crowd.layer}" if self.crowd else "."
+        crowded = {path.removesuffix(ending) for path in paths if path.endswith(ending)}
+        return [self._name_path(path, crowded) for path in paths]
 
-    def _name_path(self, path: str) -> str:
+    def _name_path(self, path: str, crowded: Set[str]) -> str:
         where, _, rest = path.partition(".")
         if where == "stages":
             stage, index, layer = (*rest.split(".", 2), "")[:3]
             if not index.isdecimal():  # pooling behind a stage
                 return self.pool.format(stage=int(stage) + 1)
-            return self.block(int(stage), int(index)) + look_up_name(self.layers, layer)
+            moved = self.crowd.names if self.crowd and f"stages.{stage}.{index}" in crowded else ()
+            return self.block(int(stage), int(index)) + look_up_name((*moved, *self.layers), layer)
         return look_up_name(self.stem if where == "stem" else self.head, rest)
 
 

@@ -10,6 +10,7 @@ class TransformersResNet(Tabled):
     """As transformers' ResNet: `resnet.encoder.stages.0.layers.1.layer.0.convolution` (2022)."""
 
     kind: Literal["transformers_resnet"] = "transformers_resnet"
+    blocks: ClassVar[frozenset[str]] = frozenset({"basic", "bottleneck"})
     stem: ClassVar[Table] = (
         (r"conv", "resnet.embedder.embedder.convolution"),
         (r"norm", "resnet.embedder.embedder.normalization"),

@@ -18,7 +18,7 @@ from resnet_gen.problems import Refused, refuse
 from resnet_gen.system.digest import digest_file
 from resnet_gen.system.file_locks import lock_folders
 from resnet_gen.weights.downloads import settings
-from resnet_gen.weights.downloads.settings import check_size, hide_password, say_fetched
+from resnet_gen.weights.downloads.settings import check_size, hide_password, refuse_cache, say_fetched
 
 if TYPE_CHECKING:
     import requests
@@ -32,6 +32,13 @@ def fetch_file(url: str, prefix: str, folder: Path) -> Path:
     One that is there and has the hash is not fetched. Raises `Refused` for what cannot be had, or has another hash;
     then nothing is in the folder that was not, but the beginning of a file that was cut off.
     """
+    try:
+        return _find_or_fetch(url, prefix, folder)
+    except OSError as error:
+        raise refuse_cache(error, folder) from None
+
+
+def _find_or_fetch(url: str, prefix: str, folder: Path) -> Path:
     final = folder / url.rpartition("/")[2]
     if _has_hash(final, prefix):
         return final
@@ -59,10 +66,7 @@ def _has_hash(path: Path, prefix: str) -> bool:
 def _claim_part(final: Path) -> Iterator[Path]:
     """The file in which a download waits, this process's alone."""
     work = final.with_name(f".{final.name}.part")
-    try:
-        work.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise refuse(f"cannot be made: {error.strerror}", str(work), f"{settings.CACHE} names another folder") from None
+    work.mkdir(parents=True, exist_ok=True)
     with lock_folders([work]) as alone:
         work.mkdir(exist_ok=True)  # whoever had it may have removed it
         part = work / ("part" if alone else f"part-{os.getpid()}")
@@ -110,8 +114,6 @@ def _download(url: str, part: Path) -> None:
             raise refuse("cannot be fetched: the server sends it from one address to the next", shown) from None
         except requests.RequestException:
             raise refuse("cut off" if stream.answered else "cannot be reached", shown, _next_try(stream.size)) from None
-        except OSError as error:
-            raise refuse(f"cannot be written: {error.strerror}", str(part)) from None
         finally:
             stream.hang_up()
 

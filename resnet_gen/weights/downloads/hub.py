@@ -5,6 +5,7 @@ The hub says of each file which content it has; the file is held against that wh
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import os
 import re
@@ -15,11 +16,16 @@ from resnet_gen.problems import Refused, refuse
 from resnet_gen.system.digest import digest_file
 from resnet_gen.system.files import open_regular_file
 from resnet_gen.weights.downloads import settings
-from resnet_gen.weights.downloads.settings import check_size, hide_password, say_fetched
+from resnet_gen.weights.downloads.settings import check_size, hide_password, refuse_cache, say_fetched
 
 FILES = ("model.safetensors", "pytorch_model.bin")
 """The files that weights are in where no name is given, the first that a repository has."""
 _COMMIT = re.compile("[0-9a-f]{40}")
+_OF_DISK = {
+    errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.ENOTDIR, errno.EISDIR,
+    errno.ENOENT, errno.EEXIST, errno.ENAMETOOLONG, errno.EIO,
+}  # fmt: skip
+"""Errors that are of this machine's files, not of the network."""
 
 
 class HubFile(NamedTuple):
@@ -98,7 +104,7 @@ def _find_cached(wanted: _Wanted) -> HubFile | None:
 
 def _fetch(wanted: _Wanted) -> HubFile | None:
     """Fetch a file; None where the repository has none of that name."""
-    hub = _load_library()
+    hub, known = _load_library(), None
     try:
         url = hub.hf_hub_url(wanted.repository, wanted.name, revision=wanted.revision, endpoint=_endpoint())
         known = hub.get_hf_file_metadata(url, timeout=settings.TIMEOUT, endpoint=_endpoint(), library_name="resnet-gen")
@@ -117,7 +123,12 @@ def _fetch(wanted: _Wanted) -> HubFile | None:
     except hub.errors.RemoteEntryNotFoundError:
         return None
     except _list_failures(hub) as error:
-        raise _word_failure(error, wanted) from None
+        if not (isinstance(error, OSError) and error.errno in _OF_DISK):
+            raise _word_failure(error, wanted) from None
+        pinned = known and _find_cached(wanted._replace(revision=known.commit_hash))
+        if not pinned:
+            raise refuse_cache(error, settings.own_cache()) from None
+        return pinned  # it is here, in a cache where nothing can be written
     found = _check_content(wanted, Path(path), known.etag)
     # A branch that moved between the two questions: then what there is now.
     return found if found.commit == known.commit_hash else _fetch(wanted._replace(revision=found.commit))

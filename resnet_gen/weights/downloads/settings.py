@@ -8,7 +8,7 @@ from contextvars import ContextVar
 from pathlib import Path
 from urllib.parse import urlsplit, urlunsplit
 
-from resnet_gen.problems import refuse
+from resnet_gen.problems import Refused, refuse, shorten, visible
 
 CACHE, OFFLINE, MIRROR = "RESNET_GEN_CACHE", "RESNET_GEN_OFFLINE", "RESNET_GEN_TORCHVISION_URL"
 PUBLISHER = "https://download.pytorch.org/models"
@@ -38,6 +38,15 @@ def is_offline() -> bool:
 def own_cache() -> Path | None:
     """The folder that somebody chose for all that is fetched; None for the usual ones."""
     return Path(named).expanduser() if (named := os.environ.get(CACHE)) else None
+
+
+def refuse_cache(error: OSError, folder: Path | None) -> Refused:
+    """What is said where files cannot be kept: of which one, if that is known, and why."""
+    where = error.filename or folder
+    shown = None if where is None else shorten(visible(os.fsdecode(where)), 300)
+    return refuse(
+        f"cannot be used: {error.strerror or error}", shown, f"{CACHE} names another folder for what is fetched"
+    )
 
 
 def mirror_url() -> str:
