@@ -31,7 +31,7 @@ def main() -> int:
     commands = parser.add_subparsers(dest="command", required=True)
     commands.add_parser("record", help="which tests call which functions; arguments are pytest's")
     running = commands.add_parser("run", help="run the tests on mutants, and tell which survive")
-    running.add_argument("rooms", nargs="*", help="below resnet_gen: only those of the sample that are in them; all else")
+    running.add_argument("rooms", nargs="*", help="only mutants of these, below resnet_gen; else all")
     running.add_argument("--count", type=int, default=1000)
     running.add_argument("--seed", type=int, default=1)
     running.add_argument("--jobs", type=int, default=os.cpu_count())
