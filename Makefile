@@ -88,9 +88,9 @@ parity: $(INSTALLED)  ## the outputs of all 141 reference networks, in some ten 
 parity-pytorch: $(BENCH)/.installed  ## outputs of the PyTorch that is generated for all 141 reference networks
 	$(BENCH)/bin/python -m tests.helpers.pytorch_parity
 
-mutants: $(INSTALLED)  ## 1,000 mutants of the core, and which no test kills; records first which tests call what
+mutants: $(INSTALLED)  ## 1,000 mutants of the core, or of ROOMS="graph ops", and which no test kills; records first which tests call what
 	@ls build/mutants/calls.*.json >/dev/null 2>&1 || $(BIN)/python -m tests.mutants record -n 2
-	$(BIN)/python -m tests.mutants run
+	$(BIN)/python -m tests.mutants run $(ROOMS)
 
 $(FUZZ)/.installed: pyproject.toml requirements/fuzz.txt
 	$(PYTHON) -m venv $(FUZZ)

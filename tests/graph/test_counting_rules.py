@@ -41,6 +41,7 @@ from resnet_gen.ops import (
 )
 from resnet_gen.ops.counters import CONVENTION_NAMES
 from resnet_gen.system.resources import shipped_specs
+from tests.helpers.shipped import shipped
 from tests.helpers.varied import VARIED
 from tests.reference.make_counters import DILATED, TABLE
 from tests.reference.make_outputs import VARIANTS
@@ -202,7 +203,7 @@ def test_pycls_flops_are_met(theirs):
 
 @lru_cache
 def loaded_specs():
-    return {name: load(name) for name in shipped_specs()}
+    return {name: shipped(name) for name in shipped_specs()}
 
 
 EVERY_KIND = (

@@ -8,6 +8,7 @@ from resnet_gen.infer.checkpoints.nearest import find_nearest, first_missing_ten
 from resnet_gen.language.load import load
 from resnet_gen.system.resources import references_folder, shipped_specs
 from resnet_gen.weights.references import read
+from tests.helpers.shipped import shipped
 
 NAMES = sorted(f"{file.parent.name}/{file.stem}" for file in references_folder().glob("*/*.json"))
 SOME = [name for name in NAMES if name.endswith(("/resnet50", "/resnet101", "/resnet18", "/seresnet50", "/vgg11_bn"))]
@@ -46,7 +47,7 @@ def test_a_changed_checkpoint_is_closest_to_its_own_network(name, change):
     assert found.state == own, found.name
 
 
-SHIPPED = {name: load(name) for name in shipped_specs()}
+SHIPPED = {name: shipped(name) for name in shipped_specs()}
 UNPUBLISHED = ["alphago-zero-20", "cifar-resnet20", "cifar-resnet110", "preact110", "highway-a", "resnet34-a"]
 
 
@@ -68,7 +69,7 @@ def last_layer_renamed(draw, state):
 @pytest.mark.parametrize("change", [without_head, one_renamed, last_layer_renamed])
 @pytest.mark.parametrize("name", UNPUBLISHED)
 def test_it_is_closest_to_a_network_that_is_shipped_and_nobody_publishes(name, change):
-    state = state_of(load(name))
+    state = state_of(shipped(name))
     change(random.Random(name), state)
     assert find_nearest(state, SHIPPED).name == name
 
@@ -76,7 +77,7 @@ def test_it_is_closest_to_a_network_that_is_shipped_and_nobody_publishes(name, c
 @pytest.mark.parametrize("prefix", ["backbone.", "module.model.", "_orig_mod.module.model."])
 @pytest.mark.parametrize("name", ["resnet18", "resnet50", "cifar-resnet20", "timm-vgg16"])
 def test_prefixes_are_looked_through_though_some_names_have_none_or_another(name, prefix):
-    own = state_of(load(name))
+    own = state_of(shipped(name))
     *body, last, bias = own
     state = {f"{prefix}{n}": own[n] for n in body} | {f"head.{last}": own[last], bias: own[bias]}
     found = find_nearest(state, SHIPPED)
@@ -86,7 +87,7 @@ def test_prefixes_are_looked_through_though_some_names_have_none_or_another(name
 
 @pytest.mark.parametrize("name", ["resnet18", "cifar-resnet20"])
 def test_the_order_of_a_file_s_names_changes_nothing(name):
-    state = {f"module.{n}": shape for n, shape in state_of(load(name)).items()}
+    state = {f"module.{n}": shape for n, shape in state_of(shipped(name)).items()}
     one_renamed(random.Random(0), state)
     turned = dict(reversed(state.items()))
     assert find_nearest(state, SHIPPED) == find_nearest(turned, dict(reversed(SHIPPED.items())))

@@ -32,6 +32,7 @@ from resnet_gen.weights import checkpoint
 from resnet_gen.weights.formats import writing
 from resnet_gen.weights.initialization import SeededWeights
 from tests.helpers.onnx_runs import TINY
+from tests.helpers.shipped import shipped
 
 SMALL = {
     "resnet18": ("stages.depths=[1, 1]", "stages.widths={kind: double, first: 4}", "stem.width=4"),
@@ -134,7 +135,7 @@ def layouts():
     """The shipped networks; all but the first of each combination of parts are for `make test-all`."""
     seen = set()
     for name in shipped_specs():
-        spec = load(name).spec
+        spec = shipped(name).spec
         parts = (spec.naming, spec.stem, spec.head, spec.norm, spec.stages.block, spec.stages.shortcut)
         key = (*(part.kind for part in parts), spec.stages.attention.kind, getattr(spec.head, "conv", None))
         yield pytest.param(name, marks=[pytest.mark.long] if key in seen else [])
@@ -144,7 +145,7 @@ def layouts():
 @pytest.mark.parametrize("name", list(layouts()))
 def test_every_tensor_of_a_shipped_network_finds_back_from_every_scheme(name, monkeypatch):
     monkeypatch.setattr(writing, "row_ranges", lambda shape: [(0, 1)] if shape[0] else [])
-    loaded = load(name)
+    loaded = shipped(name)
     whole = build_network(loaded)
     own = whole.schemes[0]
     tensors = {n: Tagged(i, t.shape) for i, (n, t) in enumerate(whole.graph.state().items())}

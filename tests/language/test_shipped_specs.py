@@ -12,6 +12,7 @@ from resnet_gen.language.figures import PrintedFigure
 from resnet_gen.language.load import load
 from resnet_gen.language.lower import lower
 from resnet_gen.system.resources import references_folder, shipped_specs
+from tests.helpers.shipped import shipped
 
 STORED = Path(__file__).parents[1] / "reference"
 
@@ -177,12 +178,12 @@ PAIRS = [pytest.param(record, spec, id=f"{record}-{spec}") for record, specs in 
 
 @cache
 def spec_of(name):
-    return load(name).spec
+    return shipped(name).spec
 
 
 @cache
 def graph(name, size=None):
-    return lower(load(name, [] if size is None else [f"input.size={size}"]))
+    return lower(shipped(name) if size is None else load(name, [f"input.size={size}"]))
 
 
 @cache

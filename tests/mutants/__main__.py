@@ -12,7 +12,7 @@ from collections import Counter
 from pathlib import Path
 
 from tests.mutants import run
-from tests.mutants.mutate import ROOT, Mutant, sampled
+from tests.mutants.mutate import ROOT, Mutant, files, is_in, sampled
 from tests.mutants.mutate import mutants as all_mutants
 from tests.mutants.record import FOLDER, recorded
 from tests.mutants.selection import BUDGET, Selection
@@ -31,6 +31,7 @@ def main() -> int:
     commands = parser.add_subparsers(dest="command", required=True)
     commands.add_parser("record", help="which tests call which functions; arguments are pytest's")
     running = commands.add_parser("run", help="run the tests on mutants, and tell which survive")
+    running.add_argument("rooms", nargs="*", help="only mutants of these, below resnet_gen; else all")
     running.add_argument("--count", type=int, default=1000)
     running.add_argument("--seed", type=int, default=1)
     running.add_argument("--jobs", type=int, default=os.cpu_count())
@@ -40,6 +41,8 @@ def main() -> int:
         return _record(more)
     if more:
         parser.error(f"unknown: {' '.join(more)}")
+    if strange := [room for room in options.rooms if not any(is_in(file, room) for file in files())]:
+        parser.error(f"nothing of the core is in: {' '.join(strange)}")
     return _run(options)
 
 
@@ -52,7 +55,8 @@ def _record(arguments: list[str]) -> int:
 
 def _run(options: argparse.Namespace) -> int:
     os.chdir(ROOT)
-    mutants, selection = sampled(options.count, options.seed), Selection(recorded(), options.budget)
+    mutants = sampled(options.count, options.seed, options.rooms)
+    selection = Selection(recorded(), options.budget)
     run.prepare()
     _check_unchanged(mutants, selection)
     done = _done()

@@ -5,7 +5,7 @@ from __future__ import annotations
 import ast
 import hashlib
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import cache
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -42,13 +42,19 @@ def mutants() -> list[Mutant]:
     return [mutant for file in files() for mutant in of_file(file)]
 
 
-def sampled(count: int, seed: int = 1) -> list[Mutant]:
-    """So many of them; those of a smaller sample are the first of a larger one.
+def sampled(count: int, seed: int = 1, rooms: Sequence[str] = ()) -> list[Mutant]:
+    """So many of them; those of a smaller sample are the first of a larger one. Of these, those in some rooms alone.
 
     They are drawn by what they are called, so that a change of the code changes few of them; by the former place of a
     file that has moved, so that a move changes none.
     """
-    return sorted(mutants(), key=lambda mutant: hashlib.sha256(f"{seed} {_drawn_as(mutant)}".encode()).digest())[:count]
+    drawn = sorted(mutants(), key=lambda mutant: hashlib.sha256(f"{seed} {_drawn_as(mutant)}".encode()).digest())
+    return [mutant for mutant in drawn[:count] if not rooms or any(is_in(mutant.file, room) for room in rooms)]
+
+
+def is_in(file: str, room: str) -> bool:
+    """Whether a file of the core is in this folder below `resnet_gen`, or is that file."""
+    return f"{file}/".startswith(f"resnet_gen/{room.strip('/')}/")
 
 
 def _drawn_as(mutant: Mutant) -> str:

@@ -34,6 +34,12 @@ def test_a_sample_is_the_same_each_time_and_the_beginning_of_a_larger_one():
     assert sampled(20) != sampled(20, seed=2)
 
 
+def test_of_a_sample_those_in_some_rooms_can_be_looked_at_alone():
+    chosen = sampled(300, rooms=["ops", "graph/net.py"])
+    assert {mutant.file.split("/")[1] for mutant in chosen} == {"ops", "graph"}
+    assert chosen == [m for m in sampled(300) if m.file.startswith(("resnet_gen/ops/", "resnet_gen/graph/net.py"))]
+
+
 def test_every_survivor_that_is_listed_has_a_reason_and_a_file():
     listed = reasons()
     assert all(listed.values())

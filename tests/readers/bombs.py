@@ -42,14 +42,16 @@ def bomb(kind, name=None):
 
 
 def put(folder, name, data):
+    """Write a file of these bytes or this text, or of what a function makes: large ones only when they are wanted."""
+    data = data() if callable(data) else data
     path = folder / name
     path.write_bytes(data if isinstance(data, bytes) else data.encode())
     return path
 
 
 def simple(kind, name, file, data):
-    """A file of just these bytes, or those that a function makes."""
-    bomb(kind, name)(lambda folder: put(folder, file, data() if callable(data) else data))
+    """A file of just that data."""
+    bomb(kind, name)(lambda folder: put(folder, file, data))
 
 
 # --- PyTorch -----------------------------------------------------------------
@@ -325,10 +327,14 @@ TABLES = {
 for _name, _make in TABLES.items():
     simple("labelled", f"{_name}.csv", "images.csv", _make)
 for _name, _data in {
-    "names of one word": b"a\n" * 4_000_000, "many names": b"".join(b"%x\n" % i for i in range(1_000_000)),
-    "a long name": b"a" * 8_000_000, "empty lines": b"\n" * 8_000_000, "a wide name": "\U0001f600".encode() * 2_000_000,
-    "words": b"a " * 4_000_000, "synsets": b"".join(b"n%08d x\n" % (99_999 - i) for i in range(100_000)),
-}.items():  # fmt: skip
+    "names of one word": lambda: b"a\n" * 4_000_000,
+    "many names": lambda: b"".join(b"%x\n" % i for i in range(1_000_000)),
+    "a long name": lambda: b"a" * 8_000_000,
+    "empty lines": lambda: b"\n" * 8_000_000,
+    "a wide name": lambda: "\U0001f600".encode() * 2_000_000,
+    "words": lambda: b"a " * 4_000_000,
+    "synsets": lambda: b"".join(b"n%08d x\n" % (99_999 - i) for i in range(100_000)),
+}.items():
     simple("classes", _name, "classes.txt", _data)
 
 
@@ -573,145 +579,159 @@ def deep(blocks):
 
 
 YAML = {
-    "aliases": "a0: &a0 [x, x, x, x, x, x, x, x, x]\n"
-    + "".join(f"a{i}: &a{i} [{', '.join([f'*a{i - 1}'] * 9)}]\n" for i in range(1, 10)),
-    "ids of one comment": "name: a\nextends: cifar-resnet20\n# resnet-gen: ignore["
-    + ", ".join(["claim"] * 120_000)
-    + "] x\n",
-    "comments": "name: a\nextends: cifar-resnet20\n" + "# resnet-gen: ignore[claim] x\n" * 30_000,
-    "brackets": "a: " + "[" * 500_000,
-    "braces": "a: " + "{a: " * 200_000,
-    "closed brackets": "a: " + "[" * 30_000 + "]" * 30_000,
-    "indentation": "".join(" " * i + f"k{i}:\n" for i in range(1_000)),
-    "dashes": "a: \n" + "- " * 400_000,
-    "question marks": "? " * 400_000,
-    "a long text": "name: " + "a" * 1_000_000,
-    "a long key": "a" * 1_000_000 + ": 1",
-    "many keys": HEAD + "".join(f"k{i}: 1\n" for i in range(75_000)),
-    "many keys in claims": HEAD + "claims:\n" + "".join(f"  k{i}: 1\n" for i in range(75_000)),
-    "many values": HEAD + "stages: {depths: [" + "1," * 99_000 + "]}",
-    "values of wrong types": HEAD + "stages: {depths: [" + "x," * 99_000 + "]}",
-    "many overrides": CHANGES + "overrides:\n" + "".join(f"  - {{block: {i}, kind: y}}\n" for i in range(24_000)),
-    "empty overrides": CHANGES + "overrides: {" + ", ".join(f"stage{i}: {{}}" for i in range(9_000)) + "}",
-    "overrides of parts": CHANGES
-    + "overrides: {"
-    + ", ".join(f"stage{i}: {{block: {{kind: x}}}}" for i in range(6_000))
-    + "}",
-    "lists for texts": HEAD + "outputs: [" + "[]," * 19_000 + "]",
-    "mappings for texts": HEAD + "parts: [" + "{}," * 19_000 + "]",
-    "claims of lists": HEAD + "claims: {" + ",".join(f"k{i}: []" for i in range(19_000)) + "}",
-    "many outputs": HEAD + "outputs: [" + ", ".join(f"stage{i}" for i in range(90_000)) + "]",
-    "many parts": HEAD + "parts: [" + ", ".join(f"p{i}.py" for i in range(80_000)) + "]",
-    "many comments": HEAD + "# resnet-gen: ignore\n" * 45_000,
-    "many ignores": HEAD + "# resnet-gen: ignore=x\n" * 40_000,
-    "a long line": HEAD + "claims: {" + ", ".join(f"k{i}: 1" for i in range(70_000)) + "}",
-    "one key many times": HEAD + "a: 1\n" * 150_000,
-    "long numbers": HEAD + "a: " + "9" * 900_000,
-    "escapes": 'name: "' + "\\u0041" * 170_000 + '"',
-    "folded": "name: >\n" + " a\n\n" * 200_000,
-    "quotes": "name: '" + "''" * 500_000 + "'",
-    "documents": "---\n" * 250_000,
-    "directives": "%YAML 1.1\n" * 100_000,
-    "tags": "a: " + "!" * 900_000,
-    "anchors": "".join(f"a{i}: &a{i} 1\n" for i in range(60_000)),
-    "blank": " " * 1_000_000,
-    "newlines": "\n" * 1_000_000,
-    "carriage returns": "\r" * 1_000_000,
-    "null bytes": "\0" * 1_000_000,
-    "wide letters": "name: " + "\U0001f600" * 250_000,
+    "aliases": lambda: (
+        "a0: &a0 [x, x, x, x, x, x, x, x, x]\n"
+        + "".join(f"a{i}: &a{i} [{', '.join([f'*a{i - 1}'] * 9)}]\n" for i in range(1, 10))
+    ),
+    "ids of one comment": lambda: (
+        "name: a\nextends: cifar-resnet20\n# resnet-gen: ignore[" + ", ".join(["claim"] * 120_000) + "] x\n"
+    ),
+    "comments": lambda: "name: a\nextends: cifar-resnet20\n" + "# resnet-gen: ignore[claim] x\n" * 30_000,
+    "brackets": lambda: "a: " + "[" * 500_000,
+    "braces": lambda: "a: " + "{a: " * 200_000,
+    "closed brackets": lambda: "a: " + "[" * 30_000 + "]" * 30_000,
+    "indentation": lambda: "".join(" " * i + f"k{i}:\n" for i in range(1_000)),
+    "dashes": lambda: "a: \n" + "- " * 400_000,
+    "question marks": lambda: "? " * 400_000,
+    "a long text": lambda: "name: " + "a" * 1_000_000,
+    "a long key": lambda: "a" * 1_000_000 + ": 1",
+    "many keys": lambda: HEAD + "".join(f"k{i}: 1\n" for i in range(75_000)),
+    "many keys in claims": lambda: HEAD + "claims:\n" + "".join(f"  k{i}: 1\n" for i in range(75_000)),
+    "many values": lambda: HEAD + "stages: {depths: [" + "1," * 99_000 + "]}",
+    "values of wrong types": lambda: HEAD + "stages: {depths: [" + "x," * 99_000 + "]}",
+    "many overrides": lambda: (
+        CHANGES + "overrides:\n" + "".join(f"  - {{block: {i}, kind: y}}\n" for i in range(24_000))
+    ),
+    "empty overrides": lambda: CHANGES + "overrides: {" + ", ".join(f"stage{i}: {{}}" for i in range(9_000)) + "}",
+    "overrides of parts": lambda: (
+        CHANGES + "overrides: {" + ", ".join(f"stage{i}: {{block: {{kind: x}}}}" for i in range(6_000)) + "}"
+    ),
+    "lists for texts": lambda: HEAD + "outputs: [" + "[]," * 19_000 + "]",
+    "mappings for texts": lambda: HEAD + "parts: [" + "{}," * 19_000 + "]",
+    "claims of lists": lambda: HEAD + "claims: {" + ",".join(f"k{i}: []" for i in range(19_000)) + "}",
+    "many outputs": lambda: HEAD + "outputs: [" + ", ".join(f"stage{i}" for i in range(90_000)) + "]",
+    "many parts": lambda: HEAD + "parts: [" + ", ".join(f"p{i}.py" for i in range(80_000)) + "]",
+    "many comments": lambda: HEAD + "# resnet-gen: ignore\n" * 45_000,
+    "many ignores": lambda: HEAD + "# resnet-gen: ignore=x\n" * 40_000,
+    "a long line": lambda: HEAD + "claims: {" + ", ".join(f"k{i}: 1" for i in range(70_000)) + "}",
+    "one key many times": lambda: HEAD + "a: 1\n" * 150_000,
+    "long numbers": lambda: HEAD + "a: " + "9" * 900_000,
+    "escapes": lambda: 'name: "' + "\\u0041" * 170_000 + '"',
+    "folded": lambda: "name: >\n" + " a\n\n" * 200_000,
+    "quotes": lambda: "name: '" + "''" * 500_000 + "'",
+    "documents": lambda: "---\n" * 250_000,
+    "directives": lambda: "%YAML 1.1\n" * 100_000,
+    "tags": lambda: "a: " + "!" * 900_000,
+    "anchors": lambda: "".join(f"a{i}: &a{i} 1\n" for i in range(60_000)),
+    "blank": lambda: " " * 1_000_000,
+    "newlines": lambda: "\n" * 1_000_000,
+    "carriage returns": lambda: "\r" * 1_000_000,
+    "null bytes": lambda: "\0" * 1_000_000,
+    "wide letters": lambda: "name: " + "\U0001f600" * 250_000,
     "merge keys": "a: {<<: {<<: {<<: 1}}}\n",
-    "depths": HEAD + "stages: {depths: [8000, 8000]}",
-    "depths in each stage": HEAD + "stages: {depths: [8192, 1, 1, 1]}",
+    "depths": lambda: HEAD + "stages: {depths: [8000, 8000]}",
+    "depths in each stage": lambda: HEAD + "stages: {depths: [8192, 1, 1, 1]}",
     **{f"{n:,} blocks": deep(n) for n in (1_000, 1_490, 2_000, 8_192)},
-    "exceptions by name": f"{deep(1_490)}quantization: {{keep: [{', '.join(['layer1.*conv*'] * 999)}]}}\n",
-    "exceptions by place": f"{deep(1_490)}quantization: {{keep: [{', '.join(['stage1-2'] * 60)}]}}\n",
-    "places of overrides": placed("stage1.block{}: {{shortcut: projection}}", 700, 1_490),
-    "overrides of one block": placed("stage1.block1-{}: {{shortcut: projection}}", 600, 1_490),
-    "faults in a long line": placed("stage1.block1-{}: {{activation: relu}}", 6_000, 32),
-    "overrides of few blocks": placed("stage1.block1-{}: {{shortcut: projection}}", 6_000, 32),
-    "overrides on one wide line": placed(" " * 90 + "stage1.block1-{}: {{shortcut: projection}}", 6_000, 4)
-    + "title: \U0001f600\n",
-    "claims at 200 sizes": deep(1_490)
-    + "claims:\n"
-    + "".join(f"  - {{what: macs, value: 1, size: {i}, source: a}}\n" for i in range(224, 424)),
-    "64 latencies": deep(1_490)
-    + "budgets:\n  latency:\n"
-    + "".join(f"    - {{target: a100, batch: {i}, max: 1}}\n" for i in range(1, 65)),
-    "64 file sizes": deep(1_490)
-    + "budgets:\n  onnx_size:\n"
-    + "".join(f"    - {{precision: {p}, max: {i} MB}}\n" for i in range(1, 33) for p in ("fp32", "bf16")),
-    "huge widths": HEAD + "stages: {widths: [1000000000, 1000000000, 1000000000, 1000000000]}",
+    "exceptions by name": lambda: f"{deep(1_490)}quantization: {{keep: [{', '.join(['layer1.*conv*'] * 999)}]}}\n",
+    "exceptions by place": lambda: f"{deep(1_490)}quantization: {{keep: [{', '.join(['stage1-2'] * 60)}]}}\n",
+    "places of overrides": lambda: placed("stage1.block{}: {{shortcut: projection}}", 700, 1_490),
+    "overrides of one block": lambda: placed("stage1.block1-{}: {{shortcut: projection}}", 600, 1_490),
+    "faults in a long line": lambda: placed("stage1.block1-{}: {{activation: relu}}", 6_000, 32),
+    "overrides of few blocks": lambda: placed("stage1.block1-{}: {{shortcut: projection}}", 6_000, 32),
+    "overrides on one wide line": lambda: (
+        placed(" " * 90 + "stage1.block1-{}: {{shortcut: projection}}", 6_000, 4) + "title: \U0001f600\n"
+    ),
+    "claims at 200 sizes": lambda: (
+        deep(1_490)
+        + "claims:\n"
+        + "".join(f"  - {{what: macs, value: 1, size: {i}, source: a}}\n" for i in range(224, 424))
+    ),
+    "64 latencies": lambda: (
+        deep(1_490)
+        + "budgets:\n  latency:\n"
+        + "".join(f"    - {{target: a100, batch: {i}, max: 1}}\n" for i in range(1, 65))
+    ),
+    "64 file sizes": lambda: (
+        deep(1_490)
+        + "budgets:\n  onnx_size:\n"
+        + "".join(f"    - {{precision: {p}, max: {i} MB}}\n" for i in range(1, 33) for p in ("fp32", "bf16"))
+    ),
+    "huge widths": lambda: HEAD + "stages: {widths: [1000000000, 1000000000, 1000000000, 1000000000]}",
     "an own parent": "name: x\nextends: ./spec.yaml\n",
-    "the largest": HEAD + "title: " + "a" * 1_048_000,
-    "too large": HEAD + "title: " + "a" * 40_000_000,
-    "binary": bytes(range(256)) * 4_000,
-    "not unicode": HEAD.encode() + b"\xff" * 1_000_000,
-    "a scan": "".join(f"k{i}: [\n" for i in range(5_000)),
-    "simple keys": "a\n" * 300_000,
-    "flow keys": "{" + "a," * 400_000 + "}",
-    "pairs in a list": "a: [" + "a: b," * 150_000 + "]",
+    "the largest": lambda: HEAD + "title: " + "a" * 1_048_000,
+    "too large": lambda: HEAD + "title: " + "a" * 40_000_000,
+    "binary": lambda: bytes(range(256)) * 4_000,
+    "not unicode": lambda: HEAD.encode() + b"\xff" * 1_000_000,
+    "a scan": lambda: "".join(f"k{i}: [\n" for i in range(5_000)),
+    "simple keys": lambda: "a\n" * 300_000,
+    "flow keys": lambda: "{" + "a," * 400_000 + "}",
+    "pairs in a list": lambda: "a: [" + "a: b," * 150_000 + "]",
 }
 for _name, _text in YAML.items():
     for _kind in ("spec", "device"):
         simple(_kind, _name, "spec.yaml", _text)
 
 TOML = {
-    "brackets": "a = " + "[" * 500_000,
-    "braces": "a = " + "{a=" * 300_000,
-    "closed brackets": "a = " + "[" * 10_000 + "]" * 10_000,
-    "tables": "".join(f"[t{i}]\n" for i in range(100_000)),
-    "arrays of tables": "[[t]]\n" * 150_000,
-    "deep tables": "".join(f"[{'.'.join('abcdefghijklmnopqrstuvwxyz')}.k{i}]\n" for i in range(15_000)),
-    "dotted keys": "".join(f"{'.'.join('abcdefghijklmnopqrstuvwxyz')}.k{i} = 1\n" for i in range(15_000)),
-    "a long key": "a." * 500_000 + "a = 1",
-    "many keys": "".join(f"k{i} = 1\n" for i in range(100_000)),
-    "one key many times": "a = 1\n" * 150_000,
-    "a long text": 'a = "' + "a" * 1_000_000 + '"',
-    "an open text": 'a = """' + '"' * 2 + "a" * 1_000_000,
-    "escapes": 'a = "' + "\\u0041" * 170_000 + '"',
-    "quotes": "a = '''" + "''a" * 300_000,
-    "many values": "a = [" + "1," * 400_000 + "]",
-    "values in lines": "a = [\n" + "1,\n" * 300_000 + "]",
-    "inline tables": "a = [" + "{}," * 300_000 + "]",
-    "a long number": "a = " + "9" * 1_000_000,
-    "dates": "a = [" + "1979-05-27T07:32:00Z," * 45_000 + "]",
-    "comments": "#\n" * 500_000,
-    "blank": " " * 1_000_000,
-    "newlines": "\n" * 1_000_000,
-    "carriage returns": "\r" * 1_000_000,
-    "quoted keys": "".join(f'"\\u0041{i}" = 1\n' for i in range(60_000)),
-    "marks of a merge": "<<<<<<< " * 120_000,
-    "many specs": "specs = [" + ", ".join(f'"s{i}.yaml"' for i in range(70_000)) + "]",
-    "many patterns": "specs = [" + ", ".join(f'"**/*{i}*/**"' for i in range(50_000)) + "]",
-    "a pattern of stars": 'specs = ["' + "**/" * 300_000 + 'x"]',
-    "one pattern of stars": 'specs = ["' + "*a" * 400_000 + '"]',
-    "many budgets": "".join(f"[[budgets]]\nspecs = ['x{i}']\nparams = 1\n" for i in range(20_000)),
-    "many builds": "".join(f"[builds.b{i}]\nspecs = ['resnet18']\n" for i in range(20_000)),
-    "builds multiplied": "".join(
+    "brackets": lambda: "a = " + "[" * 500_000,
+    "braces": lambda: "a = " + "{a=" * 300_000,
+    "closed brackets": lambda: "a = " + "[" * 10_000 + "]" * 10_000,
+    "tables": lambda: "".join(f"[t{i}]\n" for i in range(100_000)),
+    "arrays of tables": lambda: "[[t]]\n" * 150_000,
+    "deep tables": lambda: "".join(f"[{'.'.join('abcdefghijklmnopqrstuvwxyz')}.k{i}]\n" for i in range(15_000)),
+    "dotted keys": lambda: "".join(f"{'.'.join('abcdefghijklmnopqrstuvwxyz')}.k{i} = 1\n" for i in range(15_000)),
+    "a long key": lambda: "a." * 500_000 + "a = 1",
+    "many keys": lambda: "".join(f"k{i} = 1\n" for i in range(100_000)),
+    "one key many times": lambda: "a = 1\n" * 150_000,
+    "a long text": lambda: 'a = "' + "a" * 1_000_000 + '"',
+    "an open text": lambda: 'a = """' + '"' * 2 + "a" * 1_000_000,
+    "escapes": lambda: 'a = "' + "\\u0041" * 170_000 + '"',
+    "quotes": lambda: "a = '''" + "''a" * 300_000,
+    "many values": lambda: "a = [" + "1," * 400_000 + "]",
+    "values in lines": lambda: "a = [\n" + "1,\n" * 300_000 + "]",
+    "inline tables": lambda: "a = [" + "{}," * 300_000 + "]",
+    "a long number": lambda: "a = " + "9" * 1_000_000,
+    "dates": lambda: "a = [" + "1979-05-27T07:32:00Z," * 45_000 + "]",
+    "comments": lambda: "#\n" * 500_000,
+    "blank": lambda: " " * 1_000_000,
+    "newlines": lambda: "\n" * 1_000_000,
+    "carriage returns": lambda: "\r" * 1_000_000,
+    "quoted keys": lambda: "".join(f'"\\u0041{i}" = 1\n' for i in range(60_000)),
+    "marks of a merge": lambda: "<<<<<<< " * 120_000,
+    "many specs": lambda: "specs = [" + ", ".join(f'"s{i}.yaml"' for i in range(70_000)) + "]",
+    "many patterns": lambda: "specs = [" + ", ".join(f'"**/*{i}*/**"' for i in range(50_000)) + "]",
+    "a pattern of stars": lambda: 'specs = ["' + "**/" * 300_000 + 'x"]',
+    "one pattern of stars": lambda: 'specs = ["' + "*a" * 400_000 + '"]',
+    "many budgets": lambda: "".join(f"[[budgets]]\nspecs = ['x{i}']\nparams = 1\n" for i in range(20_000)),
+    "many builds": lambda: "".join(f"[builds.b{i}]\nspecs = ['resnet18']\n" for i in range(20_000)),
+    "builds multiplied": lambda: "".join(
         f"[builds.b{i}]\nspecs = ['resnet18', 'resnet34']\nprecisions = ['fp32', 'fp16', 'bf16']\n"
         "targets = ['onnx', 'triton', 'tensorrt']\ndevices = ['a100', 'h100', 'h200', 'b200', 'l4', 'l40s']\n"
         for i in range(100)
     ),
-    "builds of many names": "".join(f"[builds.b{i}]\nspecs = [" + "'resnet18', " * 300 + "]\n" for i in range(100)),
-    "a folder of placeholders": "[builds.b]\nspecs = ['resnet18']\nfolder = '" + "{spec}" * 160 + "'\n",
-    "a thousand builds": "[builds]\n"
-    + "".join(
-        f"b{i} = {{specs = ['resnet18', 'resnet34', 'resnet50', 'resnet101', 'resnet152'], "
-        "targets = ['onnx', 'triton']}\n"
-        for i in range(100)
+    "builds of many names": lambda: "".join(
+        f"[builds.b{i}]\nspecs = [" + "'resnet18', " * 300 + "]\n" for i in range(100)
     ),
-    "settings without end": "[builds.b]\nspecs = ['resnet18']\nset = {a = '" + "x" * 900_000 + "'}\n",
-    "labels without end": "[builds.b]\nspecs = ['resnet18']\nserve = {labels = [" + "'x', " * 180_000 + "]}\n",
-    "served in ways without end": "[builds.b]\nspecs = ['resnet18']\nserve = [" + "{}, " * 200_000 + "]\n",
-    "served in a thousand ways": "".join(
+    "a folder of placeholders": lambda: "[builds.b]\nspecs = ['resnet18']\nfolder = '" + "{spec}" * 160 + "'\n",
+    "a thousand builds": lambda: (
+        "[builds]\n"
+        + "".join(
+            f"b{i} = {{specs = ['resnet18', 'resnet34', 'resnet50', 'resnet101', 'resnet152'], "
+            "targets = ['onnx', 'triton']}\n"
+            for i in range(100)
+        )
+    ),
+    "settings without end": lambda: "[builds.b]\nspecs = ['resnet18']\nset = {a = '" + "x" * 900_000 + "'}\n",
+    "labels without end": lambda: "[builds.b]\nspecs = ['resnet18']\nserve = {labels = [" + "'x', " * 180_000 + "]}\n",
+    "served in ways without end": lambda: "[builds.b]\nspecs = ['resnet18']\nserve = [" + "{}, " * 200_000 + "]\n",
+    "served in a thousand ways": lambda: "".join(
         f"[builds.b{i}]\nspecs = ['resnet18']\nserve = ["
         + "".join(f"{{outputs = ['top{k}']}}, " for k in range(1, 101))
         + "]\n"
         for i in range(10)
     ),
-    "many ignores": "ignore = [" + ", ".join(f'"r{i}"' for i in range(80_000)) + "]",
-    "too large": "a = '" + "a" * 40_000_000 + "'",
-    "binary": bytes(range(256)) * 4_000,
+    "many ignores": lambda: "ignore = [" + ", ".join(f'"r{i}"' for i in range(80_000)) + "]",
+    "too large": lambda: "a = '" + "a" * 40_000_000 + "'",
+    "binary": lambda: bytes(range(256)) * 4_000,
 }
 LOCKED = f"version = {VERSION}\n"
 
@@ -722,11 +742,20 @@ def whole_network(number, spec="x.yaml"):
     return f"{head}{counts}hash = '{'0' * 64}'\nstages = {{}}\n"
 
 
-for _name, _text in TOML.items():
-    _bytes = _text if isinstance(_text, bytes) else _text.encode()
-    simple("project", _name, "resnet-gen.toml", _bytes)
-    simple("lock", _name, "resnet-gen.lock", LOCKED.encode() + _bytes)
-    simple("pyproject", _name, "pyproject.toml", b"[tool.resnet-gen]\n" + _bytes)
+def below(head, make):
+    """The text or bytes that a function makes, below a first line."""
+
+    def whole():
+        made = make()
+        return head.encode() + (made if isinstance(made, bytes) else made.encode())
+
+    return whole
+
+
+for _name, _make in TOML.items():
+    simple("project", _name, "resnet-gen.toml", _make)
+    simple("lock", _name, "resnet-gen.lock", below(LOCKED, _make))
+    simple("pyproject", _name, "pyproject.toml", below("[tool.resnet-gen]\n", _make))
 LOCKS = {
     "many networks": lambda: "".join(f"[networks.n{i}]\nspec = 'resnet18'\n" for i in range(20_000)),
     "stages without end": lambda: "[networks.a]\n" + "".join(f"stages.s{i} = {{}}\n" for i in range(39_000)),
@@ -751,17 +780,17 @@ def endless(folder):
 
 
 MANIFESTS = {
-    "brackets": "[" * 1_000_000,
-    "closed brackets": "[" * 50_000 + "]" * 50_000,
-    "many lists": "[" + "[]," * 600_000 + "[]]",
-    "many keys": "{" + ",".join(f'"k{i}":1' for i in range(150_000)) + "}",
-    "many files": '{"files":{' + ",".join(f'"f{i}":"{i}"' for i in range(100_000)) + "}}",
-    "a long number": "9" * 2_000_000,
-    "a long text": '"' + "a" * 2_000_000 + '"',
-    "escapes": '"' + "\\ud83d\\ude00" * 150_000 + '"',
-    "blank": " " * 2_000_000,
-    "many megabytes": "[" + "[]," * 20_000_000 + "[]]",
-    "not unicode": b"\xff" * 1_000_000,
+    "brackets": lambda: "[" * 1_000_000,
+    "closed brackets": lambda: "[" * 50_000 + "]" * 50_000,
+    "many lists": lambda: "[" + "[]," * 600_000 + "[]]",
+    "many keys": lambda: "{" + ",".join(f'"k{i}":1' for i in range(150_000)) + "}",
+    "many files": lambda: '{"files":{' + ",".join(f'"f{i}":"{i}"' for i in range(100_000)) + "}}",
+    "a long number": lambda: "9" * 2_000_000,
+    "a long text": lambda: '"' + "a" * 2_000_000 + '"',
+    "escapes": lambda: '"' + "\\ud83d\\ude00" * 150_000 + '"',
+    "blank": lambda: " " * 2_000_000,
+    "many megabytes": lambda: "[" + "[]," * 20_000_000 + "[]]",
+    "not unicode": lambda: b"\xff" * 1_000_000,
 }
 
 
@@ -792,17 +821,17 @@ def profile_of(*layers):
 
 
 PROFILES = {
-    "lists in lists": "[" * 4_000_000,
-    "too large": profile_of(LAYER % ("a" * 5_000_000)),
-    "a name of many nodes": profile_of(LAYER % " + ".join(["conv1"] * 400_000)),
-    "many names of many nodes": profile_of(*[LAYER % " + ".join(["layer1.0.conv1"] * 50)] * 4_000),
-    "many layers": profile_of(*[LAYER % "conv1"] * 100_000),
-    "many ranges": profile_of(*[LAYER % "{ForeignNode[conv1...fc]}"] * 19_000),
-    "brackets": profile_of(LAYER % ("PWN(" * 900_000)),
-    "dots": profile_of(LAYER % ("." * 90_000), LAYER % ("..." * 90_000)),
-    "metadata": json.dumps({"Layers": [{"Name": "a", "Metadata": "[ONNX Layer: " * 300_000}]}),
-    "numbers": profile_of('{"name": "a", "averageMs": 1' + "0" * 3_000_000 + "}"),
-    "events": json.dumps([{"cat": "Node", "name": f"{i}_kernel_time", "dur": 1} for i in range(60_000)]),
+    "lists in lists": lambda: "[" * 4_000_000,
+    "too large": lambda: profile_of(LAYER % ("a" * 5_000_000)),
+    "a name of many nodes": lambda: profile_of(LAYER % " + ".join(["conv1"] * 400_000)),
+    "many names of many nodes": lambda: profile_of(*[LAYER % " + ".join(["layer1.0.conv1"] * 50)] * 4_000),
+    "many layers": lambda: profile_of(*[LAYER % "conv1"] * 100_000),
+    "many ranges": lambda: profile_of(*[LAYER % "{ForeignNode[conv1...fc]}"] * 19_000),
+    "brackets": lambda: profile_of(LAYER % ("PWN(" * 900_000)),
+    "dots": lambda: profile_of(LAYER % ("." * 90_000), LAYER % ("..." * 90_000)),
+    "metadata": lambda: json.dumps({"Layers": [{"Name": "a", "Metadata": "[ONNX Layer: " * 300_000}]}),
+    "numbers": lambda: profile_of('{"name": "a", "averageMs": 1' + "0" * 3_000_000 + "}"),
+    "events": lambda: json.dumps([{"cat": "Node", "name": f"{i}_kernel_time", "dur": 1} for i in range(60_000)]),
 }
 for _name, _text in PROFILES.items():
     simple("profile", _name, "p.json", _text)
@@ -832,16 +861,16 @@ def journal(text):
 
 ACCOUNT = '{"places": [], "entries": [%s], "folders": [%s]}'
 JOURNALS = {
-    "brackets": "[" * 1_000_000,
-    "closed brackets": '{"places":' + "[" * 50_000 + "]" * 50_000 + "}",
+    "brackets": lambda: "[" * 1_000_000,
+    "closed brackets": lambda: '{"places":' + "[" * 50_000 + "]" * 50_000 + "}",
     "many files": lambda: ACCOUNT % (", ".join(f'[0, "f{i}", "{i}", "nothing"]' for i in range(90_000)), ""),
     "many folders": lambda: ACCOUNT % ("", ", ".join(f'[0, "f{i}"]' for i in range(150_000))),
     "many places": lambda: '{"entries": [], "folders": [], "places": [' + ", ".join(['".."'] * 300_000) + "]}",
     "deep paths": lambda: ACCOUNT % (", ".join(['[0, "' + "a/" * 1_900 + 'b", "", "moved"]'] * 900), ""),
     "a long name": lambda: ACCOUNT % ('[0, "' + "a" * 2_000_000 + '", "", "moved"]', ""),
     "a long number": lambda: ACCOUNT % ("[" + "9" * 2_000_000 + ', "a", "", "moved"]', ""),
-    "too long": " " * 30_000_000,
-    "not unicode": b"\xff" * 1_000_000,
+    "too long": lambda: " " * 30_000_000,
+    "not unicode": lambda: b"\xff" * 1_000_000,
 }
 for _name, _text in JOURNALS.items():
     bomb("journal", _name)(journal(_text))
@@ -849,27 +878,27 @@ for _name, _text in JOURNALS.items():
 # --- words of a command ------------------------------------------------------
 
 WORDS = {
-    "a long name": "a" * 100_000,
-    "dots": "." * 100_000,
-    "dots of a setting": "a." * 50_000 + "a=1",
-    "slashes": "/" * 100_000,
-    "folders": "a/" * 50_000,
-    "a path up": "../" * 30_000,
-    "commas": "," * 100_000,
-    "colons": "HEAD" + ":" * 100_000,
-    "carets": "HEAD" + "^" * 100_000 + ":./x.yaml",
-    "brackets": "stages=" + "[" * 99_000,
-    "braces": "stages=" + "{a: " * 25_000,
-    "closed brackets": "stages.depths=" + "[" * 40_000 + "]" * 40_000,
-    "many values": "stages.depths=[" + "1," * 49_000 + "]",
-    "values of wrong types": "stages.depths=[" + "x," * 49_000 + "]",
-    "aliases": "stages={a: &a [x, x], " + ", ".join(f"b{i}: [*a, *a]" for i in range(5_000)) + "}",
-    "a long number": "input.size=" + "9" * 99_000,
+    "a long name": lambda: "a" * 100_000,
+    "dots": lambda: "." * 100_000,
+    "dots of a setting": lambda: "a." * 50_000 + "a=1",
+    "slashes": lambda: "/" * 100_000,
+    "folders": lambda: "a/" * 50_000,
+    "a path up": lambda: "../" * 30_000,
+    "commas": lambda: "," * 100_000,
+    "colons": lambda: "HEAD" + ":" * 100_000,
+    "carets": lambda: "HEAD" + "^" * 100_000 + ":./x.yaml",
+    "brackets": lambda: "stages=" + "[" * 99_000,
+    "braces": lambda: "stages=" + "{a: " * 25_000,
+    "closed brackets": lambda: "stages.depths=" + "[" * 40_000 + "]" * 40_000,
+    "many values": lambda: "stages.depths=[" + "1," * 49_000 + "]",
+    "values of wrong types": lambda: "stages.depths=[" + "x," * 49_000 + "]",
+    "aliases": lambda: "stages={a: &a [x, x], " + ", ".join(f"b{i}: [*a, *a]" for i in range(5_000)) + "}",
+    "a long number": lambda: "input.size=" + "9" * 99_000,
     "a huge network": "stages.depths=[8192, 8192, 8192, 8192]",
-    "equals signs": "=" * 100_000,
-    "no text": b"\xff" * 100_000,
-    "wide letters": "\U0001f600" * 25_000,
-    "line breaks": "\n" * 100_000,
+    "equals signs": lambda: "=" * 100_000,
+    "no text": lambda: b"\xff" * 100_000,
+    "wide letters": lambda: "\U0001f600" * 25_000,
+    "line breaks": lambda: "\n" * 100_000,
 }
 for _name, _text in WORDS.items():
     simple("word", _name, "word", _text)
@@ -877,15 +906,15 @@ for _name, _text in WORDS.items():
 # --- labels of classes --------------------------------------------------------
 
 LABELS = {
-    "one long line": "a" * 1_000_000,
-    "many of one letter": "a\n" * 500_000,
-    "many": "".join(f"class {i}\n" for i in range(80_000)),
-    "blank lines": "\n" * 1_000_000,
-    "carriage returns": "\r" * 1_000_000,
-    "escapes": "\x1b[2J\n" * 200_000,
-    "too large": "a\n" * 20_000_000,
-    "not unicode": b"\xff" * 1_000_000,
-    "zeros": bytes(1_000_000),
+    "one long line": lambda: "a" * 1_000_000,
+    "many of one letter": lambda: "a\n" * 500_000,
+    "many": lambda: "".join(f"class {i}\n" for i in range(80_000)),
+    "blank lines": lambda: "\n" * 1_000_000,
+    "carriage returns": lambda: "\r" * 1_000_000,
+    "escapes": lambda: "\x1b[2J\n" * 200_000,
+    "too large": lambda: "a\n" * 20_000_000,
+    "not unicode": lambda: b"\xff" * 1_000_000,
+    "zeros": lambda: bytes(1_000_000),
 }
 for _name, _text in LABELS.items():
     simple("labels", _name, "labels.txt", _text)

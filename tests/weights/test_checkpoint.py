@@ -24,10 +24,11 @@ import safetensors.numpy
 from resnet_gen.language.load import load
 from resnet_gen.language.lower import lower, without_outputs
 from resnet_gen.problems import Refused
-from resnet_gen.system.resources import references_folder, shipped_specs
+from resnet_gen.system.resources import references_folder
 from resnet_gen.weights import checkpoint
 from tests.fixtures.checkpoints.make import DTYPES, HERE, STATE
 from tests.helpers.onnx_runs import TINY, network
+from tests.helpers.shipped import published, shipped
 from tests.reference import weights_rule
 
 NUMPY = {**{name: np.dtype(name) for name in DTYPES[:3]}, "bfloat16": np.dtype(ml_dtypes.bfloat16)}
@@ -981,14 +982,14 @@ class Shaped:
         self.shape = tuple(shape)
 
 
-PUBLISHED = {load(name).spec.reference: name for name in shipped_specs() if load(name).spec.reference}
+PUBLISHED = published()
 
 
 @pytest.mark.parametrize("reference", PUBLISHED)
 def test_the_published_weights_of_a_network_load_by_name_whole_and_into_its_backbone(reference):
     state = json.loads((references_folder() / f"{reference}.json").read_text(encoding="utf-8"))["state"]
     tensors = {name: Shaped(shape) for name, shape in state.items()}
-    checkpoint.match_state_dict(lower(load(PUBLISHED[reference])), tensors, Path("w.pth"))
+    checkpoint.match_state_dict(lower(shipped(PUBLISHED[reference])), tensors, Path("w.pth"))
     cut = load(PUBLISHED[reference], ["head=none", "outputs=[stage2]"])
     backbone = lower(cut)
     assert 0 < len(backbone.state()) < len(state)

@@ -4,18 +4,16 @@ import pytest
 
 from resnet_gen.language.load import load
 from resnet_gen.language.lower import lower
-from resnet_gen.system.resources import shipped_specs
 from resnet_gen.weights.folding import folded_graph
 from resnet_gen.weights.references import read
+from tests.helpers.shipped import published, shipped
 
-PUBLISHED = [name for name in shipped_specs() if load(name).spec.reference]
 
-
-@pytest.mark.parametrize("name", PUBLISHED)
+@pytest.mark.parametrize("name", published().values())
 def test_the_names_are_in_the_order_of_the_published_state_dict(name):
-    loaded = load(name)
-    published = [weight for weight in read(loaded.spec.reference, None).state if "num_batches_tracked" not in weight]
-    assert list(lower(loaded).state()) == published
+    loaded = shipped(name)
+    theirs = [weight for weight in read(loaded.spec.reference, None).state if "num_batches_tracked" not in weight]
+    assert list(lower(loaded).state()) == theirs
 
 
 @pytest.mark.parametrize("name", ["res2net50_26w_4s", "resnetv2_50", "regnet_y_400mf"])

@@ -19,6 +19,7 @@ from resnet_gen.weights.folding import fold_batch_norm
 from resnet_gen.weights.initialization import SeededWeights
 from resnet_gen.weights.standardization import standardize_weights
 from tests.fixtures.make_exports import ARCHIVE, OUTSIDE, exports
+from tests.helpers.shipped import published
 from tests.helpers.varied import VARIED
 
 FAMILY = [export for export in exports() if export.network.partition("/")[2] not in OUTSIDE]
@@ -48,7 +49,7 @@ def folder(tmp_path_factory):
 def specs():
     """The shipped spec of each reference; of a network that is none's, that of the same name."""
     named = {f"{library}/{name}": name for name in shipped_specs() for library in ("torchvision", "timm")}
-    return named | {load(name).spec.reference: name for name in shipped_specs()}
+    return named | published()
 
 
 @lru_cache(maxsize=2)
