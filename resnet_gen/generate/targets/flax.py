@@ -22,7 +22,7 @@ from resnet_gen.generate.modules.training import DropBranch, DropValues, describ
 from resnet_gen.generate.modules.tree import ChannelChunks
 from resnet_gen.generate.python import INDENT, OperationArguments, PythonSyntax
 from resnet_gen.generate.python_words import find_constructor
-from resnet_gen.generate.served import widen_subject, write_served
+from resnet_gen.generate.served_modules import widen_subject, write_served
 from resnet_gen.generate.spelling import is_attribute_name, quote_text
 from resnet_gen.generate.training_code import write_drop_rates, write_zero_norms
 from resnet_gen.problems import refuse
