@@ -18,9 +18,9 @@ from resnet_gen.language.lower import lower
 from resnet_gen.language.serve import find_spec_labels
 from resnet_gen.language.served_outputs import find_surroundings, with_served_maps
 from resnet_gen.language.spec import Input
+from resnet_gen.language.surroundings_statement import contrast_statement, read_statement
 from resnet_gen.onnx.class_labels import read_class_labels
 from resnet_gen.onnx.metadata_keys import LABELS_KEY, SERVE_KEY, SPEC_KEY, WRAP_KEY
-from resnet_gen.onnx.surroundings_statement import contrast_statement, read_statement
 from resnet_gen.ops.limits import CLASSES
 from resnet_gen.problems import Refused, refuse
 from resnet_gen.system.files import SMALL

@@ -16,10 +16,10 @@ from resnet_gen.compare.surroundings import compare_surroundings
 from resnet_gen.graph.counts import count
 from resnet_gen.graph.surrounding_terms import simplify_surroundings
 from resnet_gen.language.lower import lower
+from resnet_gen.language.surroundings_statement import read_statement
 from resnet_gen.onnx.metadata_keys import SERVE_KEY
 from resnet_gen.onnx.reading import read
 from resnet_gen.onnx.reading.surroundings.file import read_surroundings
-from resnet_gen.onnx.surroundings_statement import read_statement
 from resnet_gen.verify.subject import Subject
 from tests.helpers.served import eight_bits, load_served
 

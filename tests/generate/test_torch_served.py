@@ -79,7 +79,5 @@ def test_it_outputs_what_the_file_does(name, exported, tmp_path):
         model = torch.export.export(model, (torch.from_numpy(x),)).module()
     with torch.no_grad():
         found = model(torch.from_numpy(x))
-    # Of pictures of any size, PyTorch rounds once where the file rounds twice.
-    tolerance = 0.1 if name == "any" else 1e-5
     for (output, ours), theirs in zip(run_named(model_bytes(loaded, Request()), x).items(), found, strict=True):
-        assert np.allclose(ours, theirs.numpy(), atol=tolerance, rtol=tolerance), output
+        assert np.allclose(ours, theirs.numpy(), atol=1e-5, rtol=1e-5), output

@@ -22,6 +22,7 @@ from resnet_gen.generate.modules.training import DropBranch, DropValues, describ
 from resnet_gen.generate.modules.tree import ChannelChunks
 from resnet_gen.generate.python import INDENT, OperationArguments, PythonSyntax
 from resnet_gen.generate.python_words import find_constructor
+from resnet_gen.generate.served_modules import widen_subject, write_served
 from resnet_gen.generate.spelling import is_attribute_name, quote_text
 from resnet_gen.generate.training_code import write_drop_rates, write_zero_norms
 from resnet_gen.problems import refuse
@@ -31,8 +32,8 @@ RNGS = "rngs=rngs"
 
 
 def files(subject: CodeSubject) -> dict[str, str]:
-    """The one file: a class for the network, and one for each of its kinds of modules."""
-    language = _Flax()
+    """The one file: classes for the network and each of its kinds of modules, and one around it if it is served."""
+    subject, language = widen_subject(subject), _Flax()
     *inner, network = classes_of_spec(subject.loaded).all
     graph, training = subject.graph, subject.loaded.spec.training
     shapes = [(*value.shape[1:], value.shape[0]) for value in (graph.input, *graph.outputs)]  # channels last
@@ -46,6 +47,7 @@ def files(subject: CodeSubject) -> dict[str, str]:
         zeros=write_zero_norms(subject, "scale", "value[...] = jnp.zeros_like(value[...])"),
     )
     body = render("flax/helpers.py.jinja", classes=classes, drops=drops) + classes
+    body += write_served(subject, network.name, "flax")
     more = "Maps have their channels last: (N, H, W, C). `load` takes weights by their names."
     doc = describe_module(subject, "Flax NNX", more, *describe_training(subject.loaded, graph))
     text = render("flax/module.py.jinja", doc=doc, body=body)

@@ -20,7 +20,7 @@ from resnet_gen.generate.modules.spec_classes import classes_of_spec
 from resnet_gen.generate.modules.training import describe_training
 from resnet_gen.generate.python import INDENT, OperationArguments, PythonSyntax
 from resnet_gen.generate.python_words import find_constructor
-from resnet_gen.generate.served_torch import widen_subject, write_served
+from resnet_gen.generate.served_modules import widen_subject, write_served
 from resnet_gen.generate.spelling import is_attribute_name, quote_text
 from resnet_gen.generate.torch_calls import FUNCTIONS, HELPERS, IN_CHAINS, MODULES, OPERATIONS
 from resnet_gen.generate.torch_names import check_member_name
@@ -44,7 +44,7 @@ def files(subject: CodeSubject) -> dict[str, str]:
         helpers=language.helpers,
     )
     doc = describe_module(subject, "PyTorch", *describe_training(subject.loaded, graph))
-    text = render("pytorch/module.py.jinja", doc=doc, body=body + write_served(subject, network.name))
+    text = render("pytorch/module.py.jinja", doc=doc, body=body + write_served(subject, network.name, "pytorch"))
     return {f"{subject.module}.py": text}
 
 

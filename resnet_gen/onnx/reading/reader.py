@@ -11,6 +11,7 @@ from onnx import NodeProto
 
 from resnet_gen.graph import Graph, Node, Value, live
 from resnet_gen.graph.surroundings import NOTHING_AROUND, Surroundings
+from resnet_gen.onnx.metadata_contradictions import find_contradiction
 from resnet_gen.onnx.reading.constants import DTYPES, FileConstant, tensor_constant
 from resnet_gen.onnx.reading.custom_domains import FileFunctions
 from resnet_gen.onnx.reading.graph_builder import GraphWalk
@@ -34,7 +35,6 @@ from resnet_gen.onnx.reading.signals import (
     Wire,
 )
 from resnet_gen.onnx.reading.surroundings import see_through, settle_kinds
-from resnet_gen.onnx.surroundings_statement import find_contradiction
 from resnet_gen.ops import Conv, Flatten, Linear
 from resnet_gen.problems import Refused, shorten
 

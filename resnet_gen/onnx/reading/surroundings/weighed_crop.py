@@ -113,7 +113,7 @@ class _Terms:
         shape = array.shape if array.size != 1 else ()
         return self._numbers.setdefault((shape, tuple(array.reshape(-1).tolist())), len(self._numbers))
 
-    def given(self) -> _Term:
+    def find_picture(self) -> _Term:
         """The picture."""
         return self._numbers.setdefault("given", len(self._numbers))
 
@@ -128,7 +128,7 @@ class _Terms:
 
     def _read_maker(self, name: str) -> _Term:
         if name == self._given:
-            return self.given()
+            return self.find_picture()
         array = self._flow.find_array(name)
         if array is not None:
             return self._read_constant(array)
@@ -184,7 +184,7 @@ def _weigh(terms: _Terms, size: Sequence[int], part: Fraction, axis: int) -> _Te
 
 
 def _read_sides(terms: _Terms, which: Sequence[int]) -> _Term:
-    return terms.make("Gather", terms.make("Shape", terms.given()), terms.constant([*which]), axis=0)
+    return terms.make("Gather", terms.make("Shape", terms.find_picture()), terms.constant([*which]), axis=0)
 
 
 def _resize_sides(terms: _Terms, size: Sequence[int], part: Fraction) -> _Term:

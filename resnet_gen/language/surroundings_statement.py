@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
 
 from pydantic import TypeAdapter
 
 from resnet_gen.graph.surrounding_terms import list_differences
 from resnet_gen.graph.surroundings import PixelInput, Surroundings
-from resnet_gen.onnx.metadata_keys import SERVE_KEY
 from resnet_gen.problems import shorten, visible
 from resnet_gen.system.files import SMALL
 
@@ -40,13 +38,3 @@ def contrast_statement(stated: Surroundings, found: Surroundings) -> str | None:
     if names[1] and names[0] != names[1]:
         return "its metadata call its outputs otherwise than its graph does"
     return None
-
-
-def find_contradiction(metadata: Mapping[str, str], found: Surroundings) -> str | None:
-    """How a file's metadata contradict its graph, where they say anything of what is around its network."""
-    if SERVE_KEY not in metadata:
-        return None
-    try:
-        return contrast_statement(read_statement(metadata[SERVE_KEY]), found)
-    except (ValueError, RecursionError):  # pydantic's errors are ValueErrors
-        return "what its metadata say of its pixels cannot be read"

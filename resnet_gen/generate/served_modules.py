@@ -1,4 +1,4 @@
-"""What a file puts around a network, as a PyTorch module around the generated one."""
+"""What a file puts around a network, as a module of PyTorch or Flax around the generated one."""
 
 from __future__ import annotations
 
@@ -6,9 +6,10 @@ from dataclasses import dataclass
 
 from resnet_gen.generate.base import CodeSubject
 from resnet_gen.graph import Graph, Node
-from resnet_gen.graph.surroundings import Surroundings
+from resnet_gen.graph.surroundings import ServedKind, Surroundings
 from resnet_gen.language.served_outputs import find_surroundings, with_served_maps
 from resnet_gen.ops import Flatten
+from resnet_gen.ops.serving import list_ratios
 from resnet_gen.problems import refuse
 from resnet_gen.system.templates import render
 
@@ -28,8 +29,8 @@ def widen_subject(subject: CodeSubject) -> CodeSubject:
     return subject if loaded is subject.loaded else CodeSubject(loaded, subject.build)
 
 
-def write_served(subject: CodeSubject, name: str) -> str:
-    """The class `ServedNAME` around the network `name`; nothing where the spec serves nothing.
+def write_served(subject: CodeSubject, name: str, framework: str) -> str:
+    """The class `ServedNAME` around the network `name`, of `pytorch` or `flax`; nothing where the spec serves nothing.
 
     The subject outputs all maps that are served. Raises `Refused` for what no module of the network takes or makes.
     """
@@ -39,24 +40,29 @@ def write_served(subject: CodeSubject, name: str) -> str:
         return ""
     names = [value.name for value in graph.outputs]
     inner = dict.fromkeys(output.source for output in around.outputs if output.source not in names)
+    size = graph.input.shape[1:]
+    ratios = list_ratios(size, around.input.crop) if around.input and around.input.crop else []
     return render(
-        "pytorch/served.py.jinja",
+        f"{framework}/served.py.jinja",
         name=name,
         pixels=around.input,
-        size=graph.input.shape[1:],
+        size=size,
+        ratios=ratios,
+        least=[max(side, round(ratio)) for side, ratio in zip(size, ratios, strict=False)],
         network_outputs=names,
         outputs=around.outputs,
         taps=[_find_tap(graph, value) for value in inner],
-        flat=_list_flat(graph, around),
+        flat=_list_maps(graph, around, "embedding"),
+        maps=_list_maps(graph, around, "map"),
         scores=sorted({o.source for o in around.outputs if o.kind in ("probabilities", "top_k")}),
         results=[name for output in around.outputs for name in output.names],
     )
 
 
-def _list_flat(graph: Graph, around: Surroundings) -> set[str]:
-    """The sources of embeddings that are maps yet, and have to be averaged."""
+def _list_maps(graph: Graph, around: Surroundings, kind: ServedKind) -> set[str]:
+    """The sources of such outputs that are maps: those of embeddings have to be averaged yet."""
     shapes = {node.output.name: node.shape for node in graph.nodes}
-    return {o.source for o in around.outputs if o.kind == "embedding" and len(shapes[o.source]) == 3}
+    return {o.source for o in around.outputs if o.kind == kind and len(shapes[o.source]) == 3}
 
 
 def _find_tap(graph: Graph, value: str) -> _Tap:
