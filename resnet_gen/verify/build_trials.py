@@ -152,8 +152,8 @@ def _list_trials(project: Project, plan: PlannedBuild, choice: ImageChoice) -> I
         trial.refuse(plan.locate(problem) for problem in plan.refused)
         yield trial
         return
-    stated = [each for each in _list_budgets(project, plan) if _is_for_runtime(each, choice)]
-    fitting = [each for each in stated if _is_for(each, plan)]
+    stated = list(_list_budgets(project, plan))
+    fitting = [each for each in stated if _is_for(each, plan) and _is_for_runtime(each, choice)]
     if not stated:
         yield AccuracyTrial(plan, ImageSource(choice.data, choice.classes_file, choice.limit), choice.runtime)
         return

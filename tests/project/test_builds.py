@@ -403,6 +403,8 @@ def test_what_is_served_is_one_more_axis(project, cli):
         ("2", "fp32", "out/2/fp32"), ("2", "fp16", "out/2/fp16"),
     ]  # fmt: skip
     first, last = found[0].loaded.spec.serve, found[-1].loaded.spec.serve
+    order = json.loads(json.dumps(BuildOrder(found[0], BuildMode()).dump()))
+    assert BuildOrder.parse(order).plan.serve == "phone"  # in another process too
     assert (first.layout, first.labels, last.order, last.labels) == ("NCHW", ("cat", "dog", "fox"), "BGR", None)
     assert cli("build")[0] == 0
     session = onnxruntime.InferenceSession("out/2/fp16/net.onnx")
