@@ -172,7 +172,8 @@ def _begin_trial(plan: PlannedBuild, each: StatedAccuracy, choice: ImageChoice, 
     held = [each] if is_held else []
     if choice.data is not None:
         return AccuracyTrial(plan, ImageSource(*choice[:3]), runtime, [], held)
-    trial = AccuracyTrial(plan, ImageSource(each.budget.data), runtime, [each], held, each.confine("data"))
+    stated = [each] if choice.classes_file is None else []  # whose line is not at fault for another's file
+    trial = AccuracyTrial(plan, ImageSource(each.budget.data), runtime, stated, held, each.confine("data"))
     try:
         classes_file = choice.classes_file or each.resolve("classes_file")
         trial.source = ImageSource(str(each.resolve("data")), classes_file, choice.limit or each.budget.limit)

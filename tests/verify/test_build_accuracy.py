@@ -13,6 +13,7 @@ from resnet_gen.engine.names import RUNTIMES
 from resnet_gen.engine.tensorrt import BACKENDS
 from resnet_gen.ops.runtime_words import ENGINE_RUNTIMES
 from resnet_gen.problems import Refused
+from resnet_gen.project import build_run
 from resnet_gen.project.build_plan import plan_builds
 from resnet_gen.project.project_file import find_project
 from resnet_gen.verify import build_accuracy, build_models
@@ -124,6 +125,7 @@ def test_a_bound_that_is_broken_is_said_at_its_line_and_ends_with_1(project, cli
     assert second.endswith("met")
 
 
+@pytest.mark.long
 @pytest.mark.filterwarnings("ignore::UserWarning")
 def test_the_drop_is_that_from_the_same_network_with_the_same_weights(project, cli):
     """Eight bits of a calibration with noise lose something, and by another run it is found how much."""
@@ -174,6 +176,14 @@ def test_what_is_not_what_would_be_built_is_not_evaluated(project, cli, what):
     assert rows[0]["reason"] == f"{STALE[what]}: `resnet-gen build` builds it anew"
     assert rows[0]["bounds"] == [{"bound": "min 0.5", "met": None}]
     assert (rows[1]["status"] == "stale") == (what in ("spec", "weights"))
+
+
+def test_what_is_half_new_is_not_evaluated(project, cli, monkeypatch):
+    stated()
+    monkeypatch.setattr(build_run, "is_unfinished", lambda path: "fp32" in str(path))
+    _, rows, _ = evaluated(cli, *SERVER)
+    assert [row["status"] for row in rows] == ["stale", "met"]
+    assert rows[0]["reason"].startswith("half of it is new: what wrote it died")
 
 
 def test_what_is_not_built_is_said_and_ends_with_1(project, cli):
@@ -371,6 +381,7 @@ def test_the_table_in_markdown(project, cli):
         (["--no-config"], "no SPEC or FILE is named, and no project file has [builds]"),
         ([], "no budget of accuracy names images for any of its builds"),
         (["--builds", "sever"], "did you mean 'server'?"),
+        (["--limit", "0"], "'--limit': 0 is not in"),
         (["--data", "few.npz", "-o", "resnet-gen.toml"], "resnet-gen.toml"),
     ],
 )
