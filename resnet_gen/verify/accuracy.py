@@ -71,6 +71,12 @@ class StatedAccuracy:
         return tuple((key, bound) for key, bound in found.items() if bound is not None)
 
     @property
+    def measured(self) -> tuple[object, ...]:
+        """What is measured for it, by which budgets of other bounds share it."""
+        said = self.budget.model_dump(exclude={"min", "drop_from_fp32"})
+        return (self._base, *said.items(), self.budget.drop_from_fp32 is None)
+
+    @property
     def title(self) -> str:
         """`net: accuracy (int8)`."""
         return f"{self.stated.prefix}accuracy ({self.budget.precision})"
@@ -132,8 +138,11 @@ def _describe_data(each: StatedAccuracy, found: Evaluation) -> str:
 
 
 def _find_evaluation(subject: Subject, each: StatedAccuracy) -> Evaluation:
-    """The evaluation that a budget asks for, made once; what makes it impossible is refused at the budget's line."""
-    key = (each.stated.prefix, each.loc)
+    """The evaluation that a budget asks for, made once for all that ask for it.
+
+    What makes it impossible is refused at the budget's line.
+    """
+    key = each.measured
     if key not in subject.evaluations:
         try:
             subject.evaluations[key] = _evaluate(subject, each)

@@ -23,7 +23,7 @@ class NoModelError(Exception):
     """That a build has no file that a runtime runs; its text says which."""
 
 
-class BuiltFile(NamedTuple):
+class FileChoice(NamedTuple):
     """A file of a build, what runs it, and what is to be said of that choice."""
 
     path: Path
@@ -31,7 +31,7 @@ class BuiltFile(NamedTuple):
     note: str | None = None
 
 
-def choose_file(plan: PlannedBuild, manifest: FileManifest, runtime: Runtime | None) -> BuiltFile:
+def choose_file(plan: PlannedBuild, manifest: FileManifest, runtime: Runtime | None) -> FileChoice:
     """The engine of a build where it can be run here, else its model; with a `runtime`, the file that this runs.
 
     Raises `NoModelError` where the build has none such.
@@ -40,18 +40,18 @@ def choose_file(plan: PlannedBuild, manifest: FileManifest, runtime: Runtime | N
     if runtime in BACKENDS:
         if engine is None or engine.file not in manifest.files:
             raise NoModelError(f"it has no engine, and {runtime} runs engines alone")
-        return BuiltFile(folder / engine.file, str(runtime))
+        return FileChoice(folder / engine.file, str(runtime))
     note = None
     if runtime is None and engine and engine.file in manifest.files and engine.library in BACKENDS:
         note = _explain_no_gpu(engine.library)
         if note is None:
-            return BuiltFile(folder / engine.file, engine.library)
+            return FileChoice(folder / engine.file, engine.library)
     elif engine or manifest.bundle:
         note = "its engine is built on the device: its model was run" if manifest.bundle else "its model was run"
     model = next((name for name in manifest.files if name.endswith(ONNX)), None)
     if model is None:
         raise NoModelError(f"it has no model beside its engine: {note}" if note else "it has no model")
-    return BuiltFile(folder / model, runtime or choose_runtime(plan.precision), note)
+    return FileChoice(folder / model, runtime or choose_runtime(plan.precision), note)
 
 
 def _explain_no_gpu(library: str) -> str | None:
@@ -63,7 +63,7 @@ def _explain_no_gpu(library: str) -> str | None:
     return None
 
 
-def open_build(plan: PlannedBuild, file: BuiltFile) -> EvaluatedModel:
+def open_build(plan: PlannedBuild, file: FileChoice) -> EvaluatedModel:
     """The file of a build on its runtime, eight bits as they are written; raises `Refused` for what cannot be run."""
     as_written = plan.precision in EIGHT_BITS and file.runtime == "onnxruntime"
     tuning = Tuning(as_written=as_written, tells_types=True)

@@ -152,8 +152,8 @@ def _list_trials(project: Project, plan: PlannedBuild, choice: ImageChoice) -> I
         trial.refuse(plan.locate(problem) for problem in plan.refused)
         yield trial
         return
-    stated = [each for each in _list_budgets(project, plan) if _is_for_runtime(each, choice)]
-    fitting = [each for each in stated if _is_for(each, plan)]
+    stated = list(_list_budgets(project, plan))
+    fitting = [each for each in stated if _is_for(each, plan) and _is_for_runtime(each, choice)]
     if not stated:
         yield AccuracyTrial(plan, ImageSource(choice.data, choice.classes_file, choice.limit), choice.runtime)
         return
@@ -172,7 +172,8 @@ def _begin_trial(plan: PlannedBuild, each: StatedAccuracy, choice: ImageChoice, 
     held = [each] if is_held else []
     if choice.data is not None:
         return AccuracyTrial(plan, ImageSource(*choice[:3]), runtime, [], held)
-    trial = AccuracyTrial(plan, ImageSource(each.budget.data), runtime, [each], held, each.confine("data"))
+    stated = [each] if choice.classes_file is None else []  # whose line is not at fault for another's file
+    trial = AccuracyTrial(plan, ImageSource(each.budget.data), runtime, stated, held, each.confine("data"))
     try:
         classes_file = choice.classes_file or each.resolve("classes_file")
         trial.source = ImageSource(str(each.resolve("data")), classes_file, choice.limit or each.budget.limit)

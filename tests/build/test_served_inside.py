@@ -136,8 +136,10 @@ def test_accuracy_is_that_of_the_network_alone(cli, tmp_path, monkeypatch, digit
     assert correct[0] == correct[1] > 190
 
 
-@pytest.mark.parametrize("best", [1, 3, 6])
-@pytest.mark.parametrize("kind", ["file", "spec"])
+@pytest.mark.parametrize(
+    ("kind", "best"),
+    [("file", 6), ("spec", 3), *(pytest.param(*one, marks=pytest.mark.long) for one in (("file", 1), ("spec", 6)))],
+)
 def test_the_best_classes_alone_give_the_accuracy_of_the_scores_that_they_are_of(
     cli, tmp_path, monkeypatch, digits, plain, best, kind
 ):

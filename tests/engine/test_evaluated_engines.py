@@ -128,3 +128,16 @@ def test_the_engine_of_a_project_s_build_is_run_and_without_a_gpu_its_model(here
     (row,) = evaluated(cli)[1]["builds"]
     assert (row["runtime"]["library"], row["file"].endswith("net.onnx")) == ("onnxruntime", True)
     assert "its engine was not run (no GPU can be used: there is none): its model was" in row["notes"]
+
+
+def test_pictures_become_what_the_spec_of_a_build_says_as_an_engine_carries_none(here, cli):
+    """Channel 0 is the brightest before its mean is taken away, and channel 1 behind that."""
+    write("net.yaml", NET.replace("mean: [0.0", "mean: [0.5"))
+    pixels = np.tile(np.array([153, 128, 0], np.uint8), (3, 4, 4, 1))
+    np.savez("dim.npz", images=pixels, labels=np.array([1, 1, 1]))
+    table = 'specs = ["net.yaml"]\n[builds.gpu]\nprecisions = ["fp16"]\ntargets = ["tensorrt"]\n'
+    write("resnet-gen.toml", f'{table}[budgets.net]\naccuracy = {{data = "dim.npz", min = 1.0, precision = "fp16"}}\n')
+    assert cli("build")[0] == 0
+    code, found, _ = evaluated(cli)
+    (row,) = found["builds"]
+    assert (code, row["status"], row["runtime"]["library"]) == (0, "met", "tensorrt")

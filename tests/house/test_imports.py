@@ -151,7 +151,9 @@ def test_help_loads_no_heavy_library(arguments):
 
 def test_help_imports_no_operation_and_no_graph():
     imported = {name for name in modules_after("--help") if name.startswith((f"{PACKAGE}.ops.", f"{PACKAGE}.graph"))}
-    assert imported == {f"{PACKAGE}.ops.{name}" for name in ("counters", "limits", "precision", "serving_words")}
+    assert imported == {
+        f"{PACKAGE}.ops.{name}" for name in ("counters", "limits", "precision", "runtime_words", "serving_words")
+    }
 
 
 def test_looking_at_a_spec_loads_only_what_reads_it():

@@ -84,8 +84,7 @@ def test_what_a_build_refuses_is_said_at_its_table(project, cli, line):
     write("names.txt", "cat\n")
     table = f'[builds.NAME]\nspecs = ["nets/*.yaml"]\nfolder = "NAME/{{spec}}"\n{line}\n'
     write("resnet-gen.toml", table.replace("NAME", "a") + table.replace("NAME", "b"))
-    jobs = "2" if "opset" in line else "1"  # another process, which says the same
-    code, _, err = cli("build", "-j", jobs)
+    code, _, err = cli("build")
     second = 5 + line.count("\n")
     assert code == 2
     for place, name in (("1:2", "a"), (f"{second}:2", "b")):
@@ -95,6 +94,14 @@ def test_what_a_build_refuses_is_said_at_its_table(project, cli, line):
     assert "--" not in err.replace("---", "")
     dry = cli("build", "--dry-run")
     assert (dry[0], list_reports(dry[2])) == (2, list_reports(err))
+    for plan in plan_builds(find_project()):  # another process, which is told it as JSON, says the same
+        order = json.loads(json.dumps(BuildOrder(plan, BuildMode()).dump()))
+        answer = build_worker._perform({"build": order, "parts": "all"})
+        assert (answer["status"], answer["report"] in err, answer["report"]) == (
+            "refused",
+            True,
+            answer["report"] or None,
+        )
 
 
 def list_reports(said):
@@ -396,6 +403,8 @@ def test_what_is_served_is_one_more_axis(project, cli):
         ("2", "fp32", "out/2/fp32"), ("2", "fp16", "out/2/fp16"),
     ]  # fmt: skip
     first, last = found[0].loaded.spec.serve, found[-1].loaded.spec.serve
+    order = json.loads(json.dumps(BuildOrder(found[0], BuildMode()).dump()))
+    assert BuildOrder.parse(order).plan.serve == "phone"  # in another process too
     assert (first.layout, first.labels, last.order, last.labels) == ("NCHW", ("cat", "dog", "fox"), "BGR", None)
     assert cli("build")[0] == 0
     session = onnxruntime.InferenceSession("out/2/fp16/net.onnx")

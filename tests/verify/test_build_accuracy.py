@@ -13,6 +13,7 @@ from resnet_gen.engine.names import RUNTIMES
 from resnet_gen.engine.tensorrt import BACKENDS
 from resnet_gen.ops.runtime_words import ENGINE_RUNTIMES
 from resnet_gen.problems import Refused
+from resnet_gen.project import build_run
 from resnet_gen.project.build_plan import plan_builds
 from resnet_gen.project.project_file import find_project
 from resnet_gen.verify import build_accuracy, build_models
@@ -20,6 +21,7 @@ from resnet_gen.verify.build_models import NoModelError, choose_file
 from resnet_gen.verify.build_trials import ACCURACY_STATUSES
 from tests.accuracy.digits import every_third, raw, split, write_calibration, write_test_part
 from tests.accuracy.measured import WEIGHTS, correct
+from tests.engine.test_labelled_images import picture
 from tests.engine.test_runtimes import gpu
 from tests.helpers.project_files import everything, write
 from tests.pages.shown import ROOT
@@ -123,6 +125,7 @@ def test_a_bound_that_is_broken_is_said_at_its_line_and_ends_with_1(project, cli
     assert second.endswith("met")
 
 
+@pytest.mark.long
 @pytest.mark.filterwarnings("ignore::UserWarning")
 def test_the_drop_is_that_from_the_same_network_with_the_same_weights(project, cli):
     """Eight bits of a calibration with noise lose something, and by another run it is found how much."""
@@ -173,6 +176,14 @@ def test_what_is_not_what_would_be_built_is_not_evaluated(project, cli, what):
     assert rows[0]["reason"] == f"{STALE[what]}: `resnet-gen build` builds it anew"
     assert rows[0]["bounds"] == [{"bound": "min 0.5", "met": None}]
     assert (rows[1]["status"] == "stale") == (what in ("spec", "weights"))
+
+
+def test_what_is_half_new_is_not_evaluated(project, cli, monkeypatch):
+    stated()
+    monkeypatch.setattr(build_run, "is_unfinished", lambda path: "fp32" in str(path))
+    _, rows, _ = evaluated(cli, *SERVER)
+    assert [row["status"] for row in rows] == ["stale", "met"]
+    assert rows[0]["reason"].startswith("half of it is new: what wrote it died")
 
 
 def test_what_is_not_built_is_said_and_ends_with_1(project, cli):
@@ -251,6 +262,47 @@ def test_budgets_of_the_spec_and_of_several_images_are_rows(project, cli):
     assert [row["status"] for row in rows] == ["met", "met", "no budget"]
 
 
+def test_what_is_in_fp32_is_each_network_s_own_with_its_weights_and_nothing_around_it(project, cli):
+    served = 'serve = {outputs = ["top1"]}\n'
+    tables = (
+        f'[builds.a]\nprecisions = ["fp16"]\nweights = "w.safetensors"\n{served}[builds.b]\nprecisions = ["fp16"]\n'
+    )
+    budget = 'accuracy = {data = "bytes.npz", precision = "fp16", drop_from_fp32 = 1.0}\n'
+    write("resnet-gen.toml", f'specs = ["nets/*.yaml"]\n{tables}seed = 3\n[budgets.net]\n{budget}')
+    assert cli("build")[0] == 0
+    code, rows, err = evaluated(cli)
+    of_weights = (
+        resnet_gen.evaluate("nets/net.yaml", "bytes.npz", weights="w.safetensors").models[0].accuracy.top1.number
+    )
+    of_seed = resnet_gen.evaluate("nets/net.yaml", "bytes.npz", seed=3).models[0].accuracy.top1.number
+    assert (code, [row["fp32"]["right"] for row in rows]) == (0, [of_weights, of_seed])
+    assert of_weights > 40 > of_seed
+    assert "note: builds" not in err
+    assert rows[1]["notes"] == ["weights are drawn from seed 3: what it gets right is chance"]
+
+
+def test_a_budget_of_another_runtime_than_is_asked_for_is_not_held(project, cli):
+    for runtime, status in (("openvino", "no budget"), ("onnxruntime", "missed")):
+        budget = f'accuracy = {{data = "few.npz", runtime = "{runtime}", min = 1.0}}\n'
+        write("resnet-gen.toml", f"{BUILDS}[budgets.net]\n{budget}")
+        _, rows, _ = evaluated(cli, *SERVER, "--backend", "onnxruntime")
+        assert (rows[0]["status"], rows[0]["runtime"]["library"]) == (status, "onnxruntime")
+
+
+def test_eight_bits_are_run_as_they_are_written(project, cli, monkeypatch):
+    """So that no CPU's own kernels decide whether a budget holds."""
+    stated()
+    real, asked = build_models.open_model_file, []
+
+    def open_model_file(path, source, runtime, tuning):
+        asked.append(tuning.as_written)
+        return real(path, source, runtime, tuning)
+
+    monkeypatch.setattr(build_models, "open_model_file", open_model_file)
+    assert evaluated(cli, *SERVER)[0] == 0
+    assert asked == [False, True]
+
+
 def test_images_are_read_once_for_all_that_take_them_alike(project, cli, monkeypatch):
     stated()
     read = image_arrays.read_values
@@ -298,6 +350,12 @@ def test_no_image_leads_out_of_the_project(project, cli, tmp_path_factory):
         assert (code, {row["status"] for row in rows}) == (2, {"refused"})
         assert "error: data: leads out of " in err
         assert evaluated(cli, *SERVER, "--data", outside)[0] == 0  # whoever names it may
+    for digit in range(10):
+        picture(project / "d" / str(digit) / "x.png", mode="L")
+    (project / "d" / "3" / "y.png").symlink_to(picture(outside.parent / "x.png", mode="L"))
+    write("resnet-gen.toml", f'{BUILDS}[budgets.net]\naccuracy = {{data = "d", min = 0.0}}\n')
+    code, rows, err = evaluated(cli, *SERVER)
+    assert (code, rows[0]["status"], "error: data: leads out of " in err) == (2, "refused", True)
 
 
 def test_the_table_in_markdown(project, cli):
@@ -323,6 +381,7 @@ def test_the_table_in_markdown(project, cli):
         (["--no-config"], "no SPEC or FILE is named, and no project file has [builds]"),
         ([], "no budget of accuracy names images for any of its builds"),
         (["--builds", "sever"], "did you mean 'server'?"),
+        (["--limit", "0"], "'--limit': 0 is not in"),
         (["--data", "few.npz", "-o", "resnet-gen.toml"], "resnet-gen.toml"),
     ],
 )
