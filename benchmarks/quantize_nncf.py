@@ -1,4 +1,4 @@
-"""NNCF, the quantizer that OpenVINO's documentation names: another side, of OpenVINO's own format or as an ONNX file."""
+"""NNCF, the quantizer that OpenVINO's documentation names: another side, in OpenVINO's own format or as ONNX."""
 
 from __future__ import annotations
 

@@ -180,9 +180,9 @@ def _find_fused_branches(
     consumers = graph.consumers()
     for node in graph.nodes:
         branch = node.inputs[0].name
-        if branch in makers and makers[branch].name in layers and len(consumers[branch]) == 1:
-            if _is_residual(node, makers):
-                yield node.name, 0
+        alone = branch in makers and makers[branch].name in layers and len(consumers[branch]) == 1
+        if alone and _is_residual(node, makers):
+            yield node.name, 0
 
 
 def _find_shortcuts(

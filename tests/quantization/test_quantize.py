@@ -110,7 +110,10 @@ class File:
 # --- placement, read from the file ------------------------------------------------
 
 
-@pytest.mark.parametrize(("spec", "convs", "adds"), [("resnet18", 20, 8), ("resnet50", 53, 16), ("resnet101", 104, 33)])
+@pytest.mark.parametrize(
+    ("spec", "convs", "adds"),
+    [("resnet18", 20, 8), ("resnet50", 53, 16), pytest.param("resnet101", 104, 33, marks=pytest.mark.long)],
+)
 def test_tensorrt_gets_qdq_on_every_convolution_and_on_the_shortcut_of_every_sum_and_nowhere_else(spec, convs, adds):
     graph, weights = folded(spec, *SMALL)
     placement = place(graph, TENSORRT_INT8)
@@ -216,7 +219,7 @@ def test_for_openvino_a_branch_that_others_read_or_that_a_gate_weighs_is_quantiz
 
 def test_for_openvino_what_a_convolution_reads_too_stays_unsigned():
     """The preactivated stream is read by sums alone, in two types it would be rounded twice."""
-    graph, weights = eight(("preact110", "stages.depths=[2, 2, 2]"), OPENVINO_INT8)
+    graph, _ = eight(("preact110", "stages.depths=[2, 2, 2]"), OPENVINO_INT8)
     makers = {n.output.name: n for n in graph.nodes}
     by_conv = {makers[n.inputs[0].name].inputs[0].name for n in graph.nodes if isinstance(n.op, Conv)}
     kinds = {n.output.name: n.op.to for n in graph.nodes if isinstance(n.op, Quantize)}
