@@ -34,7 +34,7 @@ class Side(NamedTuple):
 
 SIDES = (
     Side("ours int8, ONNX Runtime", "ours/resnet50.onnx", ORT),
-    Side("ours int8, OpenVINO", "ours/resnet50.onnx", OV, "f32"),
+    Side("ours int8, OpenVINO", "ours-openvino/resnet50.onnx", OV, "f32"),
     Side("torch fp32, ONNX Runtime", "torch.onnx", ORT),
     Side("ours fp32, OpenVINO", "fp32/resnet50.onnx", OV, "f32"),
     Side("ours bf16, OpenVINO", "bf16/resnet50.onnx", OV, "bf16"),

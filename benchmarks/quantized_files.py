@@ -40,6 +40,7 @@ OURS = {
     "fp32": ["--fold-bn"],
     "bf16": ["--fold-bn", "--precision", "bf16"],
     "ours": ["--for", "cpu" if HAS_VNNI else "cpu-avx2", *_INT8],
+    "ours-openvino": ["--for", "cpu" if HAS_VNNI else "cpu-avx2", "--qdq", "openvino", *_INT8],
     "ours-tensorrt": ["--qdq", "tensorrt", "--rest", "fp32", *_INT8],
 }
 """Our files, each in a folder of this name, and how `build` is asked for them."""
@@ -48,6 +49,7 @@ THEIRS = {
     "static.onnx": [
         "benchmarks.quantize_static", "fp32/resnet50.onnx", "images.npz", "static.onnx", "8" if HAS_VNNI else "7"
     ],
+    "nncf.onnx": ["benchmarks.quantize_nncf", "fp32/resnet50.onnx", "images.npz", "nncf.onnx"],
     "nncf.xml": ["benchmarks.quantize_nncf", "fp32/resnet50.onnx", "images.npz", "nncf.xml"],
     "modelopt.onnx": ["benchmarks.quantize_modelopt", "fp32/resnet50.onnx", "images.npz", "modelopt.onnx"],
 }  # fmt: skip

@@ -63,8 +63,11 @@ def list_quantization_notes(name: str, manifest: Path, how: QuantizationChoice) 
         yield f"warning: {name}: calibrated with random images: its accuracy means nothing"
     if how.kind == "fp8":
         yield "note: ONNX Runtime 1.32 computes FP8 files right only without its optimizer (ORT_DISABLE_ALL)"
-    if how.kind == "int8" and how.placement == "cpu" and entry["weight_bits"] == 8 and sums_saturate():
-        yield f"warning: {describe_saturation_by('ONNX Runtime', name)}"
+    if how.placement == "openvino":
+        yield f"note: {name}: Q/DQ are placed for OpenVINO and an open batch; ONNX Runtime is faster with --qdq cpu"
+    if how.kind == "int8" and how.placement != "tensorrt" and entry["weight_bits"] == 8 and sums_saturate():
+        library = "OpenVINO" if how.placement == "openvino" else "ONNX Runtime"
+        yield f"warning: {describe_saturation_by(library, name)}"
         yield f"hint: {FOR_SATURATION}"
 
 

@@ -210,6 +210,9 @@ def _resolve_placement(wishes: BuildWishes, target: str, precision: Precision) -
         fitting = "tensorrt"
     elif wishes.device:
         fitting = "cpu" if wishes.device.engine == "onnx" else "tensorrt"
+    if wishes.placement == "openvino" and fitting != "tensorrt":
+        _check_openvino(wishes, target)
+        return "openvino"
     if fitting and wishes.placement not in (None, fitting):
         what = f"--for {wishes.device.name}" if wishes.device else f"--precision {precision} --target {target}"
         raise refuse(f"--qdq {wishes.placement}: {what} wants Q/DQ placed for {fitting}", hint="leave out --qdq")
@@ -220,9 +223,18 @@ def _resolve_placement(wishes: BuildWishes, target: str, precision: Precision) -
     return placement
 
 
+def _check_openvino(wishes: BuildWishes, target: str) -> None:
+    """Raise `Refused` where OpenVINO's placement gains nothing, or another runtime reads the file."""
+    if target == "triton":
+        raise refuse("--qdq openvino: Triton's file is read by ONNX Runtime", hint="use --qdq cpu")
+    if wishes.batch.fixed is not None:
+        words = "OpenVINO adds shortcuts within convolutions where the batch is open, in float where it is fixed"
+        raise refuse(f"--qdq openvino: {words}", hint="leave out --batch, or use --qdq cpu")
+
+
 def _choose_rest(wishes: BuildWishes, target: str, precision: Precision, placement: Placement) -> DType:
     """float16 beside eight bits on GPUs, where the file may have scales of that type."""
-    if placement == "cpu" or (wishes.device and wishes.device.opset < _TYPED_SCALES):
+    if placement != "tensorrt" or (wishes.device and wishes.device.opset < _TYPED_SCALES):
         return "float32"
     gpu = wishes.device is not None or target in BACKENDS or precision == "fp8"
     return "float16" if gpu else "float32"

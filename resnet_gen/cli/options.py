@@ -201,7 +201,10 @@ quantization = combine_options(
         "--percentile", type=Finite(*PERCENTILES),
         help=f"Part of the magnitudes to cover, for the method of that name.  [default: {_CALIBRATION.percentile}]",
     ),
-    click.option("--qdq", "placement", type=click.Choice(PLACEMENTS), help="Where INT8 puts Q/DQ, without --for."),
+    click.option(
+        "--qdq", "placement", type=click.Choice(PLACEMENTS),
+        help="Where INT8 puts Q/DQ, without --for; `openvino` beside --for cpu too.",
+    ),
     click.option(
         "--rest", type=click.Choice(tuple(COMPUTE)),
         help="Type of what INT8 and FP8 leave.  [default: fp16 on GPUs, else fp32]",

@@ -29,7 +29,7 @@ def explain_too_old(precision: Precision, capability: tuple[int, int]) -> str | 
     return "{} came with compute capability {}.{}, and this is {}.{}".format(precision, *since, *capability)
 
 
-Placement: TypeAlias = Literal["tensorrt", "cpu"]
+Placement: TypeAlias = Literal["tensorrt", "cpu", "openvino"]
 """The kinds of runtime that want Q/DQ in different places."""
 PLACEMENTS: tuple[Placement, ...] = get_args(Placement)
 

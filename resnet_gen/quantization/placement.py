@@ -30,8 +30,10 @@ _MIDDLE = 128
 class PlacementStyle(NamedTuple):
     """What a kind of runtime wants in eight bits.
 
-    `branches` quantizes also what the branch brings to a residual sum, between the convolution and the sum: CPU
-    runtimes end the convolution in integers there, TensorRT fuses the sum into it and must find nothing between.
+    `branches` quantizes also what the branch brings to a residual sum, between the convolution and the sum: ONNX
+    Runtime ends the convolution in integers there, TensorRT fuses the sum into it and must find nothing between.
+    `fused_sums` leaves that out where the convolution ends the branch, as OpenVINO rounds there once for each pair
+    that it finds; it adds a shortcut that may be negative faster where that is signed.
     `pools` has max pooling and the head's mean read eight bits, so that what comes before ends in them, `averages`
     other pools too; `linear` has linear layers do so, and what flattens for them.
     """
@@ -39,6 +41,7 @@ class PlacementStyle(NamedTuple):
     activations: DType
     weights: DType
     branches: bool = False
+    fused_sums: bool = False
     linear: bool = False
     pools: bool = False
     averages: bool = False
@@ -52,6 +55,7 @@ class PlacementStyle(NamedTuple):
 TENSORRT_INT8 = PlacementStyle("int8", "int8", pools=True)
 TENSORRT_FP8 = PlacementStyle("float8_e4m3fn", "float8_e4m3fn", first=False, grouped=False)
 CPU_INT8 = PlacementStyle("uint8", "int8", branches=True, linear=True, pools=True, averages=True, int32_bias=True)
+OPENVINO_INT8 = CPU_INT8._replace(fused_sums=True)
 
 
 class Range(NamedTuple):
@@ -66,12 +70,14 @@ class QdqPlacement(NamedTuple):
 
     `shared` has, for a value that max pooling links to others, the values whose ranges its scale covers, by name:
     rounding commutes with the largest of numbers, so that by one scale a pool of codes gives the codes of the pool.
+    `signed` names the values that are int8 where they may be negative, whatever the style's activations are.
     """
 
     layers: frozenset[str]
     operands: frozenset[tuple[str, int]]
     values: tuple[Value, ...]
     shared: Mapping[str, tuple[str, ...]] = {}
+    signed: frozenset[str] = frozenset()
 
     @property
     def observed(self) -> tuple[Value, ...]:
@@ -98,6 +104,8 @@ def place(graph: Graph, style: PlacementStyle, keep: Collection[str] = ()) -> Qd
     operands = {(n.name, index) for n in nodes for index in _find_operands(n, layers, style, makers)}
     if style.branches:
         operands |= {(n.name, index) for n in nodes for index in _find_convolution_results(n, layers, makers)}
+    if style.fused_sums:
+        operands -= set(_find_fused_branches(graph, layers, makers))
     read = {n.inputs[i].name for n in nodes for i in range(len(n.inputs)) if (n.name, i) in operands}
     pools = _find_pools(nodes, style, read) if style.pools else []
     operands |= {(pool.name, 0) for pool in pools}
@@ -105,7 +113,9 @@ def place(graph: Graph, style: PlacementStyle, keep: Collection[str] = ()) -> Qd
     read |= {pool.inputs[0].name for pool in pools if pool not in largest}
     every = read | {pool.inputs[0].name for pool in largest}
     values = tuple(value for value in (graph.input, *(node.output for node in graph.nodes)) if value.name in every)
-    return QdqPlacement(layers, frozenset(operands), values, _share_scales(largest, read))
+    shared = _share_scales(largest, read)
+    signed = _find_shortcuts(nodes, operands, makers).difference(shared) if style.fused_sums else ()
+    return QdqPlacement(layers, frozenset(operands), values, shared, frozenset(signed))
 
 
 def _find_pools(nodes: Sequence[Node], style: PlacementStyle, read: Collection[str]) -> list[Node]:
@@ -163,6 +173,30 @@ def _is_residual(node: Node, makers: Mapping[str, Node]) -> bool:
     return around is None or around.role == "shortcut" or around.block != node.block
 
 
+def _find_fused_branches(
+    graph: Graph, layers: Collection[str], makers: Mapping[str, Node]
+) -> Iterator[tuple[str, int]]:
+    """The operands of residual sums to which a convolution in eight bits comes alone."""
+    consumers = graph.consumers()
+    for node in graph.nodes:
+        branch = node.inputs[0].name
+        alone = branch in makers and makers[branch].name in layers and len(consumers[branch]) == 1
+        if alone and _is_residual(node, makers):
+            yield node.name, 0
+
+
+def _find_shortcuts(
+    nodes: Iterable[Node], operands: Collection[tuple[str, int]], makers: Mapping[str, Node]
+) -> set[str]:
+    """The values that are read in eight bits as shortcuts of sums, and by nothing else."""
+    found: dict[bool, set[str]] = {True: set(), False: set()}
+    for node in nodes:
+        for index, value in enumerate(node.inputs):
+            if (node.name, index) in operands:
+                found[index == 1 and _is_residual(node, makers)].add(value.name)
+    return found[True] - found[False]
+
+
 _COMPUTING = (ops.AvgPool, ops.ChannelMax, ops.ChannelMean, ops.GlobalAvgPool, ops.GlobalMaxPool, ops.Mul)
 
 
@@ -196,10 +230,13 @@ def quantize(
     them.
     """
     positive, spans = find_nonnegative(graph), placement.find_ranges(ranges)
+    kinds: dict[str, DType] = {v.name: style.activations for v in placement.values}
+    kinds |= dict.fromkeys(placement.signed - positive, "int8")
     chosen = {
-        v.name: fixed.get(v.name) or _choose_step(v, spans[v.name], v.name in positive, style) for v in placement.values
+        v.name: fixed.get(v.name) or _choose_step(spans[v.name], v.name in positive, kinds[v.name])
+        for v in placement.values
     }
-    pairs = {v.name: _make_pair(v, *chosen[v.name], style, compute) for v in placement.values}
+    pairs = {v.name: _make_pair(v, *chosen[v.name], kinds[v.name], compute) for v in placement.values}
     nodes: list[Node] = [*pairs.get(graph.input.name, ())]
     recipes: dict[str, Recipe] = {}
     for node in graph.nodes:
@@ -229,18 +266,16 @@ def _read_dequantized(node: Node, placement: QdqPlacement, pairs: Mapping[str, t
     return replace(node, inputs=inputs)
 
 
-def _choose_step(value: Value, span: Range, positive: bool, style: PlacementStyle) -> tuple[float, int]:
-    """Scale and zero point of a value of this range."""
-    kind = style.activations
+def _choose_step(span: Range, positive: bool, kind: DType) -> tuple[float, int]:
+    """Scale and zero point of a value of this range and type."""
     reach = max(abs(span.least), abs(span.most))
     if kind == "uint8" and not positive:
         return reach / LIMITS["int8"], _MIDDLE
     return reach / LIMITS[kind], 0
 
 
-def _make_pair(value: Value, step: float, zero: int, style: PlacementStyle, compute: DType) -> tuple[Node, Node]:
+def _make_pair(value: Value, step: float, zero: int, kind: DType, compute: DType) -> tuple[Node, Node]:
     """Q and DQ of a value."""
-    kind = style.activations
     scale = float(_round_scales(np.asarray([step]), compute, value.name)[0])
     small = value._replace(name=f"{value.name}.quantize", dtype=kind)
     back = value._replace(name=f"{value.name}.dequantize")

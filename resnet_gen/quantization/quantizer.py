@@ -14,7 +14,7 @@ from resnet_gen.graph.surroundings import PixelInput
 from resnet_gen.language.float_exceptions import float_nodes
 from resnet_gen.language.load import Loaded
 from resnet_gen.ops import Dequantize
-from resnet_gen.ops.precision import QuantizationChoice
+from resnet_gen.ops.precision import Placement, QuantizationChoice
 from resnet_gen.problems import refuse, several
 from resnet_gen.quantization import placement as eight
 from resnet_gen.quantization.calibration import calibrate
@@ -29,12 +29,18 @@ _COSTLIEST = 5
 """Layers that the manifest names, because the most is lost in them."""
 
 
+_STYLES: dict[Placement, PlacementStyle] = {
+    "tensorrt": eight.TENSORRT_INT8,
+    "cpu": eight.CPU_INT8,
+    "openvino": eight.OPENVINO_INT8,
+}
+
+
 def choose_style(how: QuantizationChoice) -> PlacementStyle:
     """Where Q/DQ stand, and in which types."""
     if how.kind == "fp8":
         return eight.TENSORRT_FP8
-    found = eight.CPU_INT8 if how.placement == "cpu" else eight.TENSORRT_INT8
-    return found._replace(in_graph=how.in_graph, weight_bits=7 if how.reduce_range else 8)
+    return _STYLES[how.placement]._replace(in_graph=how.in_graph, weight_bits=7 if how.reduce_range else 8)
 
 
 class QuantizedNetwork(NamedTuple):

@@ -65,6 +65,15 @@ def test_a_device_picks_the_rest(device, calibration, target, precision, compute
     assert (how and how.placement, how and how.in_graph) == (placement, in_graph)
 
 
+@pytest.mark.parametrize("device", ["cpu", "cpu-avx2", None])
+def test_openvino_s_placement_is_had_by_asking_alone_and_leaves_the_rest_in_float32(device):
+    asked = {"calibration": IMAGES, "precision": "int8"}
+    request = chosen(device, **asked, placement="openvino")
+    assert (request.target, request.compute, request.quantizing.placement) == ("onnx", "float32", "openvino")
+    if device:
+        assert chosen(device, **asked).quantizing.placement == "cpu"
+
+
 def test_seven_bits_are_for_cpus_that_need_them_and_for_whoever_asks():
     def seven(device, **more):
         return chosen(device, calibration=IMAGES, precision="int8", **more).quantizing.reduce_range
@@ -107,6 +116,19 @@ def test_every_device_takes_what_it_can_and_refuses_the_rest_with_its_reason(dev
         (
             {"device": "t4", "calibration": IMAGES, "placement": "cpu"},
             "--qdq cpu: --for t4 wants Q/DQ placed for tensorrt\nhint: leave out --qdq",
+        ),
+        (
+            {"device": "t4", "calibration": IMAGES, "placement": "openvino"},
+            "--qdq openvino: --for t4 wants Q/DQ placed for tensorrt\nhint: leave out --qdq",
+        ),
+        (
+            {"device": "cpu", "calibration": IMAGES, "placement": "openvino", "batch": BuildBatch(8)},
+            "--qdq openvino: OpenVINO adds shortcuts within convolutions where the batch is open, in float where it is "
+            "fixed\nhint: leave out --batch, or use --qdq cpu",
+        ),
+        (
+            {"device": "cpu", "calibration": IMAGES, "placement": "openvino", "target": "triton"},
+            "--qdq openvino: Triton's file is read by ONNX Runtime\nhint: use --qdq cpu",
         ),
         (
             {"device": "cpu", "target": "tensorrt-rtx"},

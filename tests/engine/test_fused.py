@@ -29,9 +29,9 @@ NETWORKS = [
 """Networks, and how many convolutions and residual sums each has."""
 
 
-def emitted(folder, name, settings=SMALL, placement="cpu"):
+def emitted(folder, name, settings=SMALL, placement="cpu", batch=1):
     how = QuantizationChoice("int8", placement, "float32", Calibration("random", 1))
-    build(load(name, settings), Request(precision="int8", batch=BuildBatch(1), quantizing=how), folder)
+    build(load(name, settings), Request(precision="int8", batch=BuildBatch(batch), quantizing=how), folder)
     return folder / f"{name}.onnx"
 
 
@@ -72,6 +72,39 @@ def test_openvino_runs_every_convolution_in_integers(name, settings, count, _, t
     assert {_info(op, "runtimePrecision") for op in convs} <= {"u8", "i8"}
     sums = [op for op in compiled.get_runtime_model().get_ops() if _info(op, "layerType") == "Eltwise"]
     assert not sums  # each is fused into the convolution before it
+
+
+NARROW = (*SHALLOW, "stages.depths=[2, 1, 1, 1]", "stages.widths.first=16", "head.classes=10")
+
+
+@on_the_whole_processor
+@pytest.mark.parametrize(("placement", "rounded"), [("openvino", 0), ("cpu", 5)])
+def test_openvino_adds_shortcuts_within_convolutions_and_rounds_before_where_it_is_told_to(
+    placement, rounded, tmp_path
+):
+    openvino = pytest.importorskip("openvino", reason="openvino is not installed")
+    model = emitted(tmp_path, "resnet18", NARROW, placement, None)
+    found = list(openvino.Core().compile_model(str(model), "CPU").get_runtime_model().get_ops())
+    convs = [op for op in found if _info(op, "layerType") == "Convolution"]
+    assert {_info(op, "runtimePrecision") for op in convs} <= {"u8", "i8"}
+    sums = [layers for op in convs if ".add" in (layers := _info(op, "originalLayersNames"))]
+    assert len(sums) == 5
+    assert sum(".conv2.quantize" in layers for layers in sums) == rounded
+
+
+def test_openvino_s_placement_is_no_less_exact_than_that_for_both(tmp_path):
+    """Weights have seven bits, so that no CPU's sums saturate; ONNX Runtime computes the same, and slowly."""
+    loaded = load("resnet18", NARROW)
+    x = np.random.default_rng(0).standard_normal((8, 3, 64, 64)).astype(np.float32)
+    build(loaded, Request(fold=True), tmp_path / "float")
+    wanted = open_file("onnxruntime", tmp_path / "float" / "resnet18.onnx").run(x)["logits"]
+    ratios = {}
+    for placement in ("cpu", "openvino"):
+        how = QuantizationChoice("int8", placement, "float32", Calibration("random", 4), reduce_range=True)
+        build(loaded, Request(precision="int8", quantizing=how), tmp_path / placement)
+        found = open_file("onnxruntime", tmp_path / placement / "resnet18.onnx").run(x)["logits"]
+        ratios[placement] = 10 * np.log10((wanted**2).sum() / ((found - wanted) ** 2).sum())
+    assert ratios["openvino"] > max(24, ratios["cpu"] - 1)
 
 
 def _info(op, key):

@@ -21,6 +21,7 @@ from resnet_gen.quantization.calibration.images import RandomImages
 from resnet_gen.quantization.float_types import set_precision
 from resnet_gen.quantization.placement import (
     CPU_INT8,
+    OPENVINO_INT8,
     TENSORRT_FP8,
     TENSORRT_INT8,
     Range,
@@ -109,7 +110,10 @@ class File:
 # --- placement, read from the file ------------------------------------------------
 
 
-@pytest.mark.parametrize(("spec", "convs", "adds"), [("resnet18", 20, 8), ("resnet50", 53, 16), ("resnet101", 104, 33)])
+@pytest.mark.parametrize(
+    ("spec", "convs", "adds"),
+    [("resnet18", 20, 8), ("resnet50", 53, 16), pytest.param("resnet101", 104, 33, marks=pytest.mark.long)],
+)
 def test_tensorrt_gets_qdq_on_every_convolution_and_on_the_shortcut_of_every_sum_and_nowhere_else(spec, convs, adds):
     graph, weights = folded(spec, *SMALL)
     placement = place(graph, TENSORRT_INT8)
@@ -175,6 +179,52 @@ def test_for_cpus_attention_reads_integers_of_the_convolution_before_it(name):
     ]
     assert len(readers) > 16
     assert set(readers) <= placed
+
+
+def shortcuts_of(graph):
+    """The residual sums whose branch is a convolution's own result, and the types in which they read the shortcut."""
+    makers = {n.output.name: n for n in graph.nodes}
+    sums = [n for n in graph.nodes if isinstance(n.op, Add) and isinstance(makers[n.inputs[0].name].op, Conv)]
+    return sums, {n.name: makers[makers[n.inputs[1].name].inputs[0].name].op for n in sums}
+
+
+@pytest.mark.parametrize(
+    ("name", "sums", "signed"), [("resnet18", 8, 3), ("resnext50_32x4d", 16, 4), ("resnet50d", 16, 4)]
+)
+def test_for_openvino_nothing_stands_between_a_convolution_and_its_sum_and_projections_are_signed(name, sums, signed):
+    graph, weights = folded(name, *SMALL)
+    placement = place(graph, OPENVINO_INT8)
+    seen = dict.fromkeys((v.name for v in placement.values), Range(-1.0, 1.0))
+    found, read = shortcuts_of(quantize(graph, weights, placement, seen, OPENVINO_INT8, "float32")[0])
+    assert len(found) == len(read) == sums
+    kinds = [(op.to, op.zero_point) for op in read.values()]
+    assert kinds.count(("int8", 0)) == signed
+    assert kinds.count(("uint8", 0)) == sums - signed
+
+
+def test_for_openvino_a_branch_that_others_read_or_that_a_gate_weighs_is_quantized_as_for_other_cpus():
+    """A gate's product is no convolution: without Q/DQ behind it the sum is read and written in float."""
+    graph, _ = folded("seresnet18", *SMALL)
+    sums = {(n.name, 0) for n in graph.nodes if isinstance(n.op, Add)}
+    assert len(sums) == 8
+    assert place(graph, OPENVINO_INT8).operands == place(graph, CPU_INT8).operands >= sums
+    graph, _ = folded("resnet18", *SMALL)
+    by_name = {n.name: n for n in graph.nodes}
+    more = replace(by_name["relu"], path="more", name="more", inputs=(by_name["layer1.0.conv2"].output,))
+    more = replace(more, output=more.output._replace(name="more"))
+    both = replace(graph, nodes=(*graph.nodes, more))
+    assert ("layer1.0.add", 0) in place(both, OPENVINO_INT8).operands
+    assert ("layer1.0.add", 0) not in place(graph, OPENVINO_INT8).operands
+
+
+def test_for_openvino_what_a_convolution_reads_too_stays_unsigned():
+    """The preactivated stream is read by sums alone, in two types it would be rounded twice."""
+    graph, _ = eight(("preact110", "stages.depths=[2, 2, 2]"), OPENVINO_INT8)
+    makers = {n.output.name: n for n in graph.nodes}
+    by_conv = {makers[n.inputs[0].name].inputs[0].name for n in graph.nodes if isinstance(n.op, Conv)}
+    kinds = {n.output.name: n.op.to for n in graph.nodes if isinstance(n.op, Quantize)}
+    assert {kinds[name] for name in by_conv} == {"uint8"}
+    assert {kind for name, kind in kinds.items() if name not in by_conv} >= {"int8"}
 
 
 def test_attention_stays_in_float():
@@ -438,6 +488,11 @@ def test_the_least_scale_is_the_least_normal_number_of_its_type(exact, compute, 
                 *[("Add", 0), ("Add", 1), ("Conv", 0), ("Flatten", 0), ("GlobalAvgPool", 0), ("Linear", 0)],
                 ("MaxPool", 0),
             },
+            21,
+        ),
+        (
+            OPENVINO_INT8,
+            {("Add", 1), ("Conv", 0), ("Flatten", 0), ("GlobalAvgPool", 0), ("Linear", 0), ("MaxPool", 0)},
             21,
         ),
     ],
