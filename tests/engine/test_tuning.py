@@ -3,6 +3,7 @@
 import json
 import os
 from contextlib import nullcontext
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -344,6 +345,21 @@ def test_every_library_has_each_option_or_a_reason(library):
             older = f"{major - 1}.9" if minor == 0 else f"{major}.{minor - 1}"
             reason = explain_absence(key, EACH[key], library, older)
             assert f"since {major}.{minor}, and this is {older}" in str(reason)
+
+
+def test_flags_are_trtexec_s_from_the_version_on_that_the_table_says():
+    """The stand-in's sets were written down from the source of each release, not from the table."""
+    text = (Path(__file__).parents[1] / "fixtures" / "fake_trtexec.py").read_text()
+    known: dict = {}
+    exec(text.removesuffix("main(sys.argv[1:])\n"), known)  # noqa: S102 - which runs at once
+    assert set(known["OPTIONS"]) == {"8201", "8502", "8601", "100300", "110400"}
+    for number, flags in known["OPTIONS"].items():
+        numbers = (int(number[:-4]), int(number[-4:-2])) if len(number) > 4 else (int(number[0]), int(number[1]))
+        for option in OPTIONS.values():
+            flag = option.trtexec.removeprefix("--").partition("=")[0]
+            if option.key == "extra_flags" or flag == "memPoolSize":  # whose other name is in another test
+                continue
+            assert (flag in flags) == (numbers >= option.since), (number, flag)
 
 
 WRONG = [
