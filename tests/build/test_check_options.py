@@ -65,6 +65,8 @@ def test_a_dla_core_is_one_that_the_device_has(pretended):
     assert lines(pretended)["dla"][0] == "unknown"
     for name, state in (("agx-orin", "ok"), ("orin-nano", "no"), ("h100", "no")):
         assert lines(pretended, device=load_target(name))["dla"][0] == state
+    built_with(pretended, dla_core=2)  # of two cores, numbered from 0
+    assert lines(pretended, device=load_target("agx-orin"))["dla"][0] == "no"
 
 
 def test_what_the_spec_asks_for_is_what_it_was_built_with(pretended):
