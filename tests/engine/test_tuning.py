@@ -14,6 +14,7 @@ from resnet_gen.build.engine_tuning import resolve_tuning
 from resnet_gen.build.passes import prepare
 from resnet_gen.build.request import BuildBatch, EngineWishes, Request
 from resnet_gen.build.symbolic_size import find_open_values
+from resnet_gen.build.tuning_record import plain_value
 from resnet_gen.engine import builder_options, tensorrt
 from resnet_gen.engine.tensorrt import BACKENDS, load_backend
 from resnet_gen.language.engine_options import OPTIONS, ShapeProfile, explain_absence
@@ -530,4 +531,5 @@ def test_a_profile_is_shown_as_it_is_written():
     for data in ([1, 2, 3], [[1, 8, 9], [2, 8, 9], [3, 10, 11]]):
         (found,) = EngineSettings(profiles=[data]).profiles
         assert found.data() == data
+        assert plain_value("profiles", (found,)) == [data]
         assert found == ShapeProfile(*found)
