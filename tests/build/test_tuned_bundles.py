@@ -57,6 +57,22 @@ def test_what_an_engine_is_loaded_with_is_said_where_it_runs_and_layers_are_time
     assert not {"--useCudaGraph"} & set(order.list_build_options())
 
 
+@pytest.mark.parametrize(
+    ("given", "cache", "workspace", "stripped"),
+    [
+        ({}, "n.timing.cache", 1024, False),
+        ({"timing_cache": "own.cache", "workspace": 77}, "own.cache", 77, False),
+        ({"optimization_level": 0, "strip_weights": True}, "", 1024, True),
+        ({"optimization_level": 1, "strip_weights": False}, "n.timing.cache", 1024, False),
+    ],
+)
+def test_what_the_script_has_itself_is_what_was_said(given, cache, workspace, stripped):
+    tuning = EngineTuning(EngineSettings(**given))
+    order = BundleRequest("n", "fp16", "D", "10.3", 8, X, (1,), "n.onnx", "n.engine", tuning=tuning)
+    assert (order.timing_cache, order.workspace, order.is_stripped) == (cache, workspace, stripped)
+    assert '--memPoolSize=workspace:"$workspace"' in order.list_build_options()
+
+
 def test_several_profiles_have_a_number_each_and_sizes_take_the_place_of_the_network_s():
     sized = ShapeProfile((1, 2, 4), ((8, 9), (16, 17), (32, 33)))
     assert trtexec.list_shape_options(X, [sized, ShapeProfile((5, 6, 7))]) == [
