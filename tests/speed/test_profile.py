@@ -84,12 +84,13 @@ def test_a_cpu_of_which_no_rate_is_stated_has_those_that_its_layers_reached(tmp_
     """Of layers that were made with known rates these come back, and what is stated in a file stays."""
     known = load_target("cpu").model_copy(update={"peak_tflops": {"fp32": 0.05}, "bandwidth_gb_s": 2.0})
     made = predict_graph(build_graph(NET), known, "fp32", 4)
-    path = write(tmp_path / "p.json", {c.kernel.node.name: 1e3 * c.seconds(1.0) for c in made.costs})
+    times = {c.kernel.node.name: 1e3 * c.seconds(1.0) for c in made.costs}
+    path = write(tmp_path / "p.json", {**times, "fc": 1e-6})  # as a runtime rounds what hardly takes time
     found = profile(path, NET, device="cpu", batch=4)
     assert (found.estimated, found.prediction.precision) == (True, "fp32")
     assert found.prediction.target.peak_tflops["fp32"] == pytest.approx(0.05, rel=1e-3)
     assert found.prediction.target.bandwidth_gb_s == pytest.approx(2.0, rel=1e-3)
-    assert found.efficiency == pytest.approx(1.0, rel=0.01)
+    assert found.efficiency == pytest.approx(1.0, rel=0.05)
     half = found.prediction.target.model_copy(update={"bandwidth_gb_s": None, "peak_tflops": {"fp32": 7.0}})
     stated = profile(path, NET, device=half, batch=4)
     assert stated.prediction.target.peak_tflops == {"fp32": 7.0}
