@@ -38,7 +38,7 @@ def profile(
             `trtexec --exportLayerInfo` wrote, which says what fused layers are of.
         spec: The network that was measured; that of the manifest beside the first file.
         device: Where it ran; the manifest's.
-        precision: What layers computed in; the manifest's, or fp16.
+        precision: What layers computed in; the manifest's, or fp16, or fp32 on a CPU.
         batch: Images at once; the one that the manifest's bundle is tuned for, or 1.
 
     Returns:

@@ -71,7 +71,7 @@ _Options = Annotated[dict[ManifestText, BuildOptionPart], BeforeValidator(limit_
 
 
 class SparseWeightsPart(_Part):
-    """How many layers have zeros that sparse kernels skip, which might have and do not, and the share of all weights."""
+    """How many layers have zeros that sparse kernels skip, which might and do not, and the share of all weights."""
 
     layers: int
     dense: Annotated[list[ManifestText], BeforeValidator(limit_entries(10_000))]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -14,6 +15,7 @@ from resnet_gen.language.source import read_text
 from resnet_gen.ops.limits import BATCHES
 from resnet_gen.ops.precision import PRECISIONS, Precision
 from resnet_gen.problems import Document, refuse
+from resnet_gen.speed.estimated_rates import estimate_rates, lacks_rates
 from resnet_gen.speed.layer_comparison import LayerComparison, compare_layers
 from resnet_gen.speed.limits import PREDICTED_BATCH, PREDICTED_PRECISION
 from resnet_gen.speed.prediction import predict
@@ -55,16 +57,21 @@ def resolve_subject(path: Path, said: ProfileSubject) -> KnownSubject:
     device = said.device or _read_device(part)
     if device is None:
         raise refuse("on which device? no manifest says it", str(path), "say --for DEVICE")
-    precision = said.precision or _choose(built.get("precision"))
-    return KnownSubject(spec, device, precision or PREDICTED_PRECISION, said.batch or _read_batch(part))
+    usual: Precision = "fp32" if device.engine == "onnx" else PREDICTED_PRECISION
+    precision = said.precision or _choose(built.get("precision")) or usual
+    return KnownSubject(spec, device, precision, said.batch or _read_batch(part))
 
 
 def compare_files(paths: Sequence[Path], said: ProfileSubject) -> tuple[Loaded, LayerComparison]:
     """The network of a profile, and its measured layers beside the predicted kernels; raises `Refused`."""
     data = read_profile(paths)
     subject = resolve_subject(paths[0], said)
-    prediction = predict(lower(subject.spec), subject.device, subject.precision, subject.batch)
-    return subject.spec, compare_layers(prediction, data)
+    graph, device = lower(subject.spec), subject.device
+    estimated = lacks_rates(device, subject.precision)
+    if estimated:
+        device = estimate_rates(graph, device, subject.precision, subject.batch, data)
+    prediction = predict(graph, device, subject.precision, subject.batch)
+    return subject.spec, replace(compare_layers(prediction, data), estimated=estimated)
 
 
 def _read_spec(built: dict[str, Any], place: Path) -> Loaded | None:

@@ -44,9 +44,7 @@ def find_any_size(loaded: Loaded) -> SizeRange:
     raise AssertionError
 
 
-def find_open_values(
-    loaded: Loaded, sizes: Collection[tuple[int, int]], *, tries_all: bool = False
-) -> frozenset[str]:
+def find_open_values(loaded: Loaded, sizes: Collection[tuple[int, int]], *, tries_all: bool = False) -> frozenset[str]:
     """The input, and the outputs whose sides depend on it; raises `Refused` where a node depends on the size.
 
     The network is lowered for each of the sizes, one more of odd sides, and, where windows round up or as `tries_all`

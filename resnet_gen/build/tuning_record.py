@@ -16,8 +16,8 @@ SettingSource: TypeAlias = Literal["option", "spec", "project", "device"]
 class EngineTuning(NamedTuple):
     """What an engine is built with, each with who said it, and the shapes that it takes, where those were said.
 
-    `open_values` are the input and the outputs whose sides are symbolic in the ONNX file; `sizes` the least and the most
-    (height, width) that a file without profiles was looked at for.
+    `open_values` are the input and the outputs whose sides are symbolic in the ONNX file; `sizes` the least and
+    the most (height, width) that a file without profiles was looked at for.
     """
 
     settings: EngineSettings | None = None

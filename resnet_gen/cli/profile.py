@@ -31,7 +31,7 @@ _WIDEST = 60
 @click.option(
     "--precision",
     type=click.Choice(PRECISIONS),
-    help=f"Type that layers computed in.  [default: the manifest's, or {PREDICTED_PRECISION}]",
+    help=f"Type that layers computed in.  [default: the manifest's, or {PREDICTED_PRECISION}; fp32 on a CPU]",
 )
 @click.option(
     "--batch",
@@ -140,7 +140,17 @@ def _list_totals(found: LayerComparison) -> list[str]:
     ]
     own = found.efficiency
     told = "no part of its peak explains what was measured" if own is None else f"{own:.3g} of its peak"
+    lines += _list_estimates(found)
     return [*lines, f"efficiency: {told}; the prediction has {prediction.efficiency.value:.3g}"]
+
+
+def _list_estimates(found: LayerComparison) -> list[str]:
+    if not found.estimated:
+        return []
+    prediction = found.prediction
+    peak, bandwidth = prediction.target.peak_tflops[prediction.precision], prediction.target.bandwidth_gb_s
+    rates = f"{peak:g} TFLOPS and {bandwidth:g} GB/s"
+    return [f"no peak is stated of {prediction.target.name}: {rates} are the best that a layer reached here"]
 
 
 def _make_document(name: str, found: LayerComparison) -> dict[str, Any]:
@@ -155,6 +165,7 @@ def _make_document(name: str, found: LayerComparison) -> dict[str, Any]:
         "predicted_ms": 1e3 * prediction.seconds,
         "efficiency": found.efficiency,
         "predicted_efficiency": prediction.efficiency.value,
+        "rates_from_profile": found.estimated,
         "rows": [
             {
                 "name": row.name,

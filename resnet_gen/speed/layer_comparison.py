@@ -47,6 +47,8 @@ class LayerComparison:
     """What was measured."""
     rows: tuple[LayerPair, ...]
     """What both have, in the order of the network; then layers without a kernel, in the order of the profile."""
+    estimated: bool = False
+    """Whether nobody states the device's rates, and the prediction is made with the best that its layers reached."""
 
     @property
     def matched(self) -> tuple[LayerPair, ...]:

@@ -30,14 +30,16 @@ def lines(path, **asked):
 
 
 @pytest.mark.parametrize(
-    ("here", "state"), [("10.3.0.1", "ok"), ("10.9.0.3", "ok"), ("10.2.0.1", "no"), ("11.1.0.1", "no")]
+    ("here", "state"),
+    [("10.3.0.1", "ok"), ("10.3.1.0", "ok"), ("10.9.0.3", "ok"), ("10.2.0.1", "no"), ("11.1.0.1", "no")],
 )
 def test_a_version_compatible_engine_is_for_later_releases_of_its_major_version(here, state, pretended, monkeypatch):
     built_with(pretended, version_compatible=True)
     monkeypatch.setattr(engine_check, "installed_version", lambda library: here)
     assert lines(pretended)["library"][0] == state
-    built_with(pretended, version_compatible=False)
-    assert lines(pretended)["library"][0] == ("ok" if here == "10.3.0.1" else "no")
+    for other in (False, "no", 1):  # of which the last two are in no manifest of ours
+        built_with(pretended, version_compatible=other)
+        assert lines(pretended)["library"][0] == ("ok" if here == "10.3.0.1" else "no")
 
 
 @pytest.mark.parametrize(("capability", "state"), [("8.6", "ok"), ("8.0", "ok"), ("12.0", "ok"), ("7.5", "no")])
@@ -65,6 +67,8 @@ def test_a_dla_core_is_one_that_the_device_has(pretended):
     assert lines(pretended)["dla"][0] == "unknown"
     for name, state in (("agx-orin", "ok"), ("orin-nano", "no"), ("h100", "no")):
         assert lines(pretended, device=load_target(name))["dla"][0] == state
+    built_with(pretended, dla_core=2)  # of two cores, numbered from 0
+    assert lines(pretended, device=load_target("agx-orin"))["dla"][0] == "no"
 
 
 def test_what_the_spec_asks_for_is_what_it_was_built_with(pretended):
@@ -77,6 +81,8 @@ def test_what_the_spec_asks_for_is_what_it_was_built_with(pretended):
     state, reason = lines(pretended, spec=spec)["options"]
     assert (state, reason) == ("no", "the spec says engine.workspace: 5, and it was built without it")
     assert "options" not in lines(pretended, spec=load(str(TINY)))
+    cached = load(str(TINY), ("engine.timing_cache=a.cache",))  # a file of the machine that built it
+    assert lines(pretended, spec=cached)["options"] == ("ok", "as the spec says them")
 
 
 def test_cuda_graphs_are_said_and_another_wish_is_a_warning_since_the_engine_is_the_same(pretended):
@@ -102,6 +108,8 @@ def test_sparse_kernels_for_dense_weights_are_a_warning(pretended):
         manifest["engine"]["sparse_weights"] = {"layers": layers, "dense": ["fc"], "share": 0.5}
         place.write_text(json.dumps(manifest))
         assert (lines(pretended).get("sparsity", ("",))[0] == "warning") == said
+    manifest["engine"]["sparse_weights"]["layers"] = 0
+    place.write_text(json.dumps(manifest))
     built_with(pretended, sparsity=False)
     assert "sparsity" not in lines(pretended)
 

@@ -6,9 +6,9 @@ import warnings
 import numpy as np
 import pytest
 
-from resnet_gen import build, build_graph, prune_weights
+from resnet_gen import build, build_graph
 from resnet_gen.build.build_notes import list_sparsity_notes
-from resnet_gen.weights.pruning import has_pattern
+from resnet_gen.weights.pruning import explain_whole, has_pattern, list_layers, prune
 from tests.engine.test_engines import fake
 
 __all__ = ["fake"]
@@ -24,8 +24,10 @@ def checkpoints(tmp_path_factory):
     values = {n: draw.standard_normal(t.shape).astype(np.float32) * 0.1 for n, t in state.items()}
     values |= {n: np.abs(v) + 0.5 for n, v in values.items() if n.endswith("running_var")}
     np.savez(folder / "dense.npz", **values)
-    prune_weights(NET, folder / "dense.npz", folder / "sparse.npz")
-    prune_weights(NET, folder / "dense.npz", folder / "part.npz", keep=["fc"])
+    layers = [name for name, node in list_layers(build_graph(NET)).items() if explain_whole(node) is None]
+    sparse = {**values, **{name: prune(values[name]) for name in layers}}
+    np.savez(folder / "sparse.npz", **sparse)
+    np.savez(folder / "part.npz", **{**sparse, "fc.weight": values["fc.weight"]})
     return folder
 
 

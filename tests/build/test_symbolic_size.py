@@ -34,7 +34,7 @@ def outputs(model, x):
         ("", {"fold": True, "batch": 2}),
         ("outputs: [stage1, stage3]\nhead: none", {"precision": "fp16"}),
         ("stem: {kind: conv7x7, width: 16, pool: max_ceil}", {}),
-        ("standardize_weights: 1e-8", {}),
+        ("weight_standardization: 1.0e-8", {}),
         (PIXELS, {}),
     ],
     ids=["plain", "folded", "backbone", "ceil", "standardized", "served"],
@@ -92,8 +92,10 @@ def test_profiles_of_sizes_take_pixels_whose_sides_stand_last(tmp_path):
     assert json.loads(manifest.read_text())["inputs"]["input"]["shape"] == ["N", 3, "H", "W"]
 
 
-@pytest.mark.parametrize("words", [["--for", "h100"], ["--target", "tensorrt-rtx"], ["--for", "h100", "--target", "triton"],
-                                   ["--target", "report"]])  # fmt: skip
+@pytest.mark.parametrize(
+    "words",
+    [["--for", "h100"], ["--target", "tensorrt-rtx"], ["--for", "h100", "--target", "triton"], ["--target", "report"]],
+)
 def test_where_an_engine_or_no_file_is_built_it_is_refused(words, cli, tmp_path):
     code, _, err = cli("build", TINY, "--symbolic-size", "-o", tmp_path, *words)
     assert (code, "--symbolic-size means nothing for target" in err) == (2, True)
@@ -133,14 +135,15 @@ def test_a_project_s_table_takes_it_for_what_is_no_engine(tmp_path, monkeypatch)
 
 @pytest.mark.long
 def test_shipped_networks_take_any_size_or_a_layer_is_named():
+    words = ("depends on the map's size", "cannot be")
     taking = 0
     names = sorted(shipped_specs())[::9]
     for name in names:
         try:
-            found = find_any_size(load(name))
+            found = find_any_size(load(name)).open_values
         except Refused as refused:
-            assert "depends on the map's size" in str(refused) or "cannot be" in str(refused), name
-        else:
-            taking += 1
-            assert "input" in found.open_values
+            found = {"input"} if any(reason in str(refused) for reason in words) else set()
+            taking -= 1
+        taking += 1
+        assert "input" in found, name
     assert taking > len(names) // 2

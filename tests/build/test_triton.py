@@ -15,6 +15,7 @@ from resnet_gen.build.request import BuildBatch, Request
 from resnet_gen.build.request_resolution import BuildWishes, resolve_request
 from resnet_gen.cli import main
 from resnet_gen.engine.tensorrt import Profile
+from resnet_gen.language.engine_settings import EngineSettings
 from resnet_gen.language.load import load
 from resnet_gen.onnx.writing import OnnxFile
 from resnet_gen.ops.precision import Calibration
@@ -106,6 +107,12 @@ def test_the_settings_are_triton_s_and_say_what_the_model_says(case, schema, tmp
     (group,) = found.instance_group
     assert schema.ModelInstanceGroup.Kind.Name(group.kind) == kinds.get(case.get("device"), "KIND_GPU")
     assert found.version_policy.latest.num_versions == 1
+
+
+@pytest.mark.parametrize("given", [None, True, False])
+def test_cuda_graphs_are_triton_s_own_setting(given, schema, tmp_path):
+    repository(tmp_path, "h100", "fp32", engine=None if given is None else EngineSettings(cuda_graphs=given))
+    assert config(schema, tmp_path).optimization.cuda.graphs == bool(given)
 
 
 def test_for_a_gpu_the_bundle_s_script_makes_the_plan(device, tmp_path):

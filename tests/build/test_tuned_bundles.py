@@ -9,6 +9,7 @@ from resnet_gen.build import trtexec
 from resnet_gen.build.bundle import BundleRequest
 from resnet_gen.build.request import BuildBatch
 from resnet_gen.build.tuning_record import EngineTuning
+from resnet_gen.language.engine_options import ShapeProfile
 from resnet_gen.language.engine_settings import EngineSettings
 from resnet_gen.problems import Refused
 from tests.build.test_bundles import VERSIONS, X, bundle, device, names
@@ -27,6 +28,7 @@ EVERY = {
         ({"refit": True, "strip_weights": False}, ["--refit"]),
         ({"dla_core": 1, "gpu_fallback": True}, ["--useDLACore=1", "--allowGPUFallback"]),
         ({"dla_core": 0, "gpu_fallback": False}, ["--useDLACore=0"]),
+        ({"dla_core": 0}, ["--useDLACore=0", "--allowGPUFallback"]),  # as an engine in one piece is rare there
         ({"sparsity": True, "version_compatible": True}, ["--versionCompatible", "--sparsity=enable"]),
         ({"hardware_compatibility": "same-compute-capability"}, ["--hardwareCompatibilityLevel=sameComputeCapability"]),
         ({"cuda_graphs": True}, []),  # of the run alone
@@ -53,6 +55,31 @@ def test_what_an_engine_is_loaded_with_is_said_where_it_runs_and_layers_are_time
     assert order.list_run_options() == ["--shapes=input:1x3x224x224", *run]
     assert order.list_profiling_options() == ["--shapes=input:8x3x224x224", *timed]
     assert not {"--useCudaGraph"} & set(order.list_build_options())
+
+
+@pytest.mark.parametrize(
+    ("given", "cache", "workspace", "stripped"),
+    [
+        ({}, "n.timing.cache", 1024, False),
+        ({"timing_cache": "own.cache", "workspace": 77}, "own.cache", 77, False),
+        ({"optimization_level": 0, "strip_weights": True}, "", 1024, True),
+        ({"optimization_level": 1, "strip_weights": False}, "n.timing.cache", 1024, False),
+    ],
+)
+def test_what_the_script_has_itself_is_what_was_said(given, cache, workspace, stripped):
+    tuning = EngineTuning(EngineSettings(**given))
+    order = BundleRequest("n", "fp16", "D", "10.3", 8, X, (1,), "n.onnx", "n.engine", tuning=tuning)
+    assert (order.timing_cache, order.workspace, order.is_stripped) == (cache, workspace, stripped)
+    assert '--memPoolSize=workspace:"$workspace"' in order.list_build_options()
+
+
+def test_several_profiles_have_a_number_each_and_sizes_take_the_place_of_the_network_s():
+    sized = ShapeProfile((1, 2, 4), ((8, 9), (16, 17), (32, 33)))
+    assert trtexec.list_shape_options(X, [sized, ShapeProfile((5, 6, 7))]) == [
+        "--profile=0", "--minShapes=input:1x3x8x9", "--optShapes=input:2x3x16x17", "--maxShapes=input:4x3x32x33",
+        "--profile=1", "--minShapes=input:5x3x224x224", "--optShapes=input:6x3x224x224",
+        "--maxShapes=input:7x3x224x224",
+    ]  # fmt: skip
 
 
 @pytest.mark.long

@@ -3,6 +3,7 @@
 import json
 import os
 from contextlib import nullcontext
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -13,6 +14,7 @@ from resnet_gen.build.engine_tuning import resolve_tuning
 from resnet_gen.build.passes import prepare
 from resnet_gen.build.request import BuildBatch, EngineWishes, Request
 from resnet_gen.build.symbolic_size import find_open_values
+from resnet_gen.build.tuning_record import plain_value
 from resnet_gen.engine import builder_options, tensorrt
 from resnet_gen.engine.tensorrt import BACKENDS, load_backend
 from resnet_gen.language.engine_options import OPTIONS, ShapeProfile, explain_absence
@@ -269,6 +271,7 @@ def test_a_batch_of_the_command_line_goes_before_profiles_of_a_file():
             "a DLA computes in float16 and int8",
         ),
         ({"option": {"gpu_fallback": True}}, "--gpu-fallback: without a DLA core"),
+        ({"option": {"gpu_fallback": False}}, "--gpu-fallback: without a DLA core"),
         ({"project": {"optimization_level": 3}, "device": "agx-xavier"}, "since 8.6, and this is 8.5.2"),
         ({"option": {"strip_weights": True}, "device": "agx-xavier"}, "since 10.0"),
         ({"option": {"profiles": [[1, 1, 1], [2, 2, 2]]}, "device": "agx-xavier"}, "since 10.0"),
@@ -290,6 +293,12 @@ def test_a_batch_of_the_command_line_goes_before_profiles_of_a_file():
             {"option": {"profiles": [[[1, 64, 64]] * 3]}},
             "--min-shapes: the first profile leaves out the network's own size, 32x32",
         ),
+        ({"option": {"profiles": [[[1, 32, 64]] * 3]}}, "leaves out the network's own size, 32x32"),
+        ({"option": {"profiles": [[[1, 16, 32], [1, 16, 32], [1, 31, 32]]]}}, "leaves out the network's own size"),
+        ({"option": {"profiles": [[[1, 32, 16], [1, 32, 16], [1, 32, 31]]]}}, "leaves out the network's own size"),
+        ({"option": {"hardware_compatibility": "ampere+"}, "device": "t4"}, "begins with compute capability 8.0"),
+        ({"option": {"timing_cache": "a.cache"}, "target": "tensorrt-rtx"}, "not for tensorrt-rtx: a timing cache"),
+        ({"option": {"extra_flags": ["--a"]}, "target": "tensorrt"}, "not for tensorrt: there is no trtexec"),
         ({"option": {"strip_weights": True}, "target": "triton"}, "Triton runs no engine without its weights"),
         (
             {"project": {"cuda_graphs": True}, "option": {"dla_core": 0}, "device": "agx-orin", "batch": BuildBatch(1)},
@@ -346,9 +355,70 @@ def test_every_library_has_each_option_or_a_reason(library):
             assert f"since {major}.{minor}, and this is {older}" in str(reason)
 
 
+def test_which_options_a_library_has_not_is_written_down_here_too():
+    missing = {
+        library: {key for key in OPTIONS if explain_absence(key, EACH[key], library, "11.1")}
+        for library in ("tensorrt-rtx", "tensorrt", "trtexec")
+    }
+    assert missing == {
+        "tensorrt-rtx": {
+            "timing_cache", "optimization_level", "hardware_compatibility", "version_compatible", "dla_core",
+            "gpu_fallback", "sparsity", "extra_flags",
+        },
+        "tensorrt": {"extra_flags"}, "trtexec": set(),
+    }  # fmt: skip
+
+
+def test_a_version_has_what_came_with_it_and_one_said_in_part_is_its_newest():
+    for key, option in OPTIONS.items():
+        major, minor = option.since
+        assert explain_absence(key, EACH[key], "trtexec", f"{major}.{minor}") is None
+    narrow = ("hardware_compatibility", "same-compute-capability", "trtexec")
+    assert explain_absence(*narrow, "10") is None
+    assert "since 10.9, and this is 10.8" in str(explain_absence(*narrow, "10.8"))
+    assert explain_absence("profiles", [[1, 1, 1]], "trtexec", "8.2") is None  # one needs no number
+
+
+def test_a_dla_skips_zeros_where_its_gpu_does_not():
+    said = {"option": {"sparsity": True, "dla_core": 0}, "batch": BuildBatch(1)}
+    tuning, _ = tuned(spec_with(""), "agx-xavier", **said)
+    assert tuning.settings.sparsity
+
+
+def test_shapes_of_the_command_line_are_an_option_s():
+    shapes = (ShapeProfile((1, 2, 4)), ShapeProfile((5, 6, 7)))
+    batch = BuildBatch(profile=tensorrt.Profile(1, 2, 4), shapes=shapes)
+    tuning, _ = tuned(spec_with("engine: {profiles: [[1, 1, 1]]}"), "h100", batch=batch)
+    assert (tuning.sources, tuning.profiles) == ((("profiles", "option"),), shapes)
+
+
+def test_a_cache_that_a_file_names_is_a_name_and_ends_so():
+    for name in ("a.cache.sh", "a.cache\n", "../a.cache", "a.cach", ".cache"):
+        with pytest.raises(Refused, match="is not the name of a timing cache"):
+            spec_with(f"engine: {{timing_cache: {json.dumps(name)}}}")
+    assert spec_with("engine: {timing_cache: a.cache}").spec.engine.timing_cache == "a.cache"
+
+
+def test_flags_are_trtexec_s_from_the_version_on_that_the_table_says():
+    """The stand-in's sets were written down from the source of each release, not from the table."""
+    text = (Path(__file__).parents[1] / "fixtures" / "fake_trtexec.py").read_text()
+    known: dict = {}
+    exec(text.removesuffix("main(sys.argv[1:])\n"), known)  # but for what runs it at once
+    assert set(known["OPTIONS"]) == {"8201", "8502", "8601", "100300", "110400"}
+    for number, flags in known["OPTIONS"].items():
+        numbers = (int(number[:-4]), int(number[-4:-2])) if len(number) > 4 else (int(number[0]), int(number[1]))
+        for option in OPTIONS.values():
+            flag = option.trtexec.removeprefix("--").partition("=")[0]
+            if option.key == "extra_flags" or flag == "memPoolSize":  # whose other name is in another test
+                continue
+            assert (flag in flags) == (numbers >= option.since), (number, flag)
+
+
 WRONG = [
     ({"optimization_level": 6}, "engine.optimization_level: 6 is too large"),
     ({"workspace": 0}, "engine.workspace: 0 is too small"),
+    ({"workspace": (1 << 20) + 1}, "engine.workspace: 1048577 is too large"),
+    ({"extra_flags": ["--a"] * 33}, "too many"),
     ({"workspace": "1"}, "engine.workspace: '1' is not a whole number"),
     ({"profiles": []}, "too few"),
     ({"profiles": [[1, 2]]}, "not a profile of shapes"),
@@ -461,4 +531,5 @@ def test_a_profile_is_shown_as_it_is_written():
     for data in ([1, 2, 3], [[1, 8, 9], [2, 8, 9], [3, 10, 11]]):
         (found,) = EngineSettings(profiles=[data]).profiles
         assert found.data() == data
+        assert plain_value("profiles", (found,)) == [data]
         assert found == ShapeProfile(*found)

@@ -11,6 +11,7 @@ from resnet_gen import build_graph, emit_onnx, load_target, predict, profile
 from resnet_gen.problems import Refused
 from resnet_gen.speed.layer_comparison import compare_layers
 from resnet_gen.speed.prediction import find_efficiency
+from resnet_gen.speed.prediction import predict as predict_graph
 from resnet_gen.speed.profile_files import MeasuredLayer, ProfileData, split_layer_name
 
 NET = "cifar-resnet20"
@@ -77,6 +78,52 @@ def test_onnx_runtime_s_own_profile_of_our_file_has_every_kernel(tmp_path):
     assert {row.name for row in found.unpredicted if "Reorder" not in row.name} == {"flatten"}
     total = sum(layer.milliseconds for row in found.rows for layer in row.layers)
     assert total == pytest.approx(found.profile.milliseconds)
+
+
+def test_a_cpu_of_which_no_rate_is_stated_has_those_that_its_layers_reached(tmp_path, cli):
+    """Of layers that were made with known rates these come back, and what is stated in a file stays."""
+    known = load_target("cpu").model_copy(update={"peak_tflops": {"fp32": 0.05}, "bandwidth_gb_s": 2.0})
+    made = predict_graph(build_graph(NET), known, "fp32", 4)
+    times = {c.kernel.node.name: 1e3 * c.seconds(1.0) for c in made.costs}
+    path = write(tmp_path / "p.json", {**times, "fc": 1e-6})  # as a runtime rounds what hardly takes time
+    found = profile(path, NET, device="cpu", batch=4)
+    assert (found.estimated, found.prediction.precision) == (True, "fp32")
+    assert found.prediction.target.peak_tflops["fp32"] == pytest.approx(0.05, rel=1e-3)
+    assert found.prediction.target.bandwidth_gb_s == pytest.approx(2.0, rel=1e-3)
+    assert found.efficiency == pytest.approx(1.0, rel=0.05)
+    half = found.prediction.target.model_copy(update={"bandwidth_gb_s": None, "peak_tflops": {"fp32": 7.0}})
+    stated = profile(path, NET, device=half, batch=4)
+    assert stated.prediction.target.peak_tflops == {"fp32": 7.0}
+    assert stated.prediction.target.bandwidth_gb_s == pytest.approx(2.0, rel=1e-3)
+    whole = profile(path, NET, device=found.prediction.target, batch=4)
+    assert not whole.estimated
+    with pytest.raises(Refused, match="no peak of fp16 is known for t4-less"):
+        profile(path, NET, device=load_target("t4").model_copy(update={"name": "t4-less", "peak_tflops": {}}))
+    with pytest.raises(Refused, match="no rate of cpu follows from these layers"):
+        profile(write(tmp_path / "q.json", {"elsewhere": 1.0}), NET, device="cpu")
+
+
+def test_onnx_runtime_s_own_profile_of_this_machine_makes_a_device_of_it(tmp_path, cli):
+    """From end to end, with nothing but what is here: measured, matched, written, read again, predicted with."""
+    emit_onnx(NET, tmp_path / "net.onnx")
+    options = onnxruntime.SessionOptions()
+    options.enable_profiling = True
+    options.profile_file_prefix = str(tmp_path / "ort")
+    session = onnxruntime.InferenceSession(tmp_path / "net.onnx", options, providers=["CPUExecutionProvider"])
+    for _ in range(3):
+        session.run(None, {"input": np.zeros((8, 3, 32, 32), np.float32)})
+    path = session.end_profiling()
+    command = ["profile", path, "--spec", NET, "--for", "cpu", "--batch", "8"]
+    device = tmp_path / "here.yaml"
+    code, out, err = cli(*command, "--calibrate", device)
+    assert code == 0, err
+    assert "no peak is stated of cpu: " in out
+    code, out, _ = cli(*command, "--format", "json")
+    data = json.loads(out)
+    assert (code, data["precision"], data["rates_from_profile"]) == (0, "fp32", True)
+    seconds = predict(NET, str(device), precision="fp32", batch=8).seconds
+    assert seconds == pytest.approx(data["measured_ms"] / 1e3, rel=0.01)
+    assert load_target(str(device)).note.startswith("Peak and bandwidth are the best")
 
 
 def test_what_only_one_of_the_two_has_is_said(tmp_path, cli):
