@@ -35,13 +35,14 @@ def state_of(loaded: Loaded) -> dict[str, Shape]:
 def order_networks(networks: Mapping[str, Loaded]) -> list[str]:
     """The names in the order in which they are told: what a library publishes, then residual networks, then others.
 
-    A plain network has the names and shapes of the residual one that it is the control of.
+    A plain network has the names and shapes of the residual one that it is the control of; what a library calls its
+    legacy comes behind what has the same.
     """
-    return sorted(networks, key=lambda name: _rank(networks[name]))
+    return sorted(networks, key=lambda name: _rank(name, networks[name]))
 
 
-def _rank(loaded: Loaded) -> tuple[bool, bool]:
-    return not loaded.spec.reference, not loaded.spec.stages.block.has_shortcut
+def _rank(name: str, loaded: Loaded) -> tuple[bool, bool, bool]:
+    return not loaded.spec.reference, not loaded.spec.stages.block.has_shortcut, name.startswith("legacy_")
 
 
 def find_nearest(whole: Mapping[str, Shape], shipped: Mapping[str, Loaded]) -> NearestNetwork | None:
