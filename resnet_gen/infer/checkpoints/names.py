@@ -103,7 +103,7 @@ def find_schemes(shapes: Mapping[str, Shape]) -> list[WeightNames]:
 def _list_kinds() -> list[str]:
     """The naming schemes that are tried, those of shipped networks first."""
     tabled = [m.kind_name() for m in members(base.Naming) if issubclass(m, Tabled)]
-    return ["paths", *sorted(tabled, key=lambda kind: kind in FOREIGN)]
+    return ["paths", *(kind for kind in tabled if kind not in FOREIGN), *FOREIGN]
 
 
 def list_layouts() -> Iterator[StateLayout]:

@@ -35,13 +35,14 @@ def state_of(loaded: Loaded) -> dict[str, Shape]:
 def order_networks(networks: Mapping[str, Loaded]) -> list[str]:
     """The names in the order in which they are told: what a library publishes, then residual networks, then others.
 
-    A plain network has the names and shapes of the residual one that it is the control of.
+    A plain network has the names and shapes of the residual one that it is the control of; what a library calls its
+    legacy comes behind what has the same.
     """
-    return sorted(networks, key=lambda name: _rank(networks[name]))
+    return sorted(networks, key=lambda name: _rank(name, networks[name]))
 
 
-def _rank(loaded: Loaded) -> tuple[bool, bool]:
-    return not loaded.spec.reference, not loaded.spec.stages.block.has_shortcut
+def _rank(name: str, loaded: Loaded) -> tuple[bool, bool, bool]:
+    return not loaded.spec.reference, not loaded.spec.stages.block.has_shortcut, name.startswith("legacy_")
 
 
 def find_nearest(whole: Mapping[str, Shape], shipped: Mapping[str, Loaded]) -> NearestNetwork | None:
@@ -83,20 +84,40 @@ def first_missing_tensor(near: NearestNetwork | None, whole: Mapping[str, Shape]
     if near is None:
         return Problem("none of its names and shapes are those of a known network", where)
     taken_off = f", without '{shorten(near.prefix)}' before names" * bool(near.prefix)
-    return Problem(
-        _describe_misfit(near, whole), where, f"{near.shared:,} of {several(len(whole), 'tensor')} fit it{taken_off}"
+    helps = f"{near.shared:,} of {several(len(whole), 'tensor')} fit it{taken_off}"
+    if _is_whole(near, whole):
+        helps += "; what is of no layer, `weights convert --rename PATTERN=` leaves out"
+    return Problem(_describe_misfit(near, whole), where, helps)
+
+
+def _is_whole(near: NearestNetwork, whole: Mapping[str, Shape]) -> bool:
+    """Whether the network is all there, and something beside it."""
+    return len(near.state) < len(whole) and all(
+        (shape := whole.get(near.prefix + name)) is not None and _is_alike(near.prefix + name, shape, near)
+        for name in near.state
     )
 
 
 def _describe_misfit(near: NearestNetwork, whole: Mapping[str, Shape]) -> str:
+    """The first tensor that is in the way: another number of classes is not."""
     named = {name: near.state.get(name.removeprefix(near.prefix)) for name in whole}
     closest = f"'{near.name}', the closest network"
-    first = next((name for name, shape in whole.items() if named[name] != shape), None)
+    first = next((name for name, shape in whole.items() if not _is_alike(name, shape, near)), None)
     if first is None:
         return _describe_missing(near, whole, closest)
     if theirs := named[first]:
         return f"'{shorten(first)}' is {format_shape(whole[first])}, and {format_shape(theirs)} in {closest}"
     return f"'{shorten(first)}' ({format_shape(whole[first])}) is not in {closest}"
+
+
+def _is_alike(name: str, shape: Shape, near: NearestNetwork) -> bool:
+    """Whether a tensor is the network's; the last layer's may be for any number of classes."""
+    inner = name.removeprefix(near.prefix)
+    theirs = near.state.get(inner)
+    if theirs is None or shape == theirs:
+        return shape == theirs
+    last = list(near.state)[-1].rpartition(".")[0]
+    return inner.rpartition(".")[0] == last and len(shape) == len(theirs) and shape[1:] == theirs[1:]
 
 
 def _describe_missing(near: NearestNetwork, whole: Mapping[str, Shape], closest: str) -> str:

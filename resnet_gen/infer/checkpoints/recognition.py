@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache, cached_property, lru_cache
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from resnet_gen.infer.checkpoints.names import WeightNames, find_schemes, list_layouts, propose_specs
 from resnet_gen.infer.checkpoints.nearest import find_nearest, first_missing_tensor, order_networks, state_of
-from resnet_gen.infer.checkpoints.state_names import StateNames, derive_names
+from resnet_gen.infer.checkpoints.state_names import StateNames, derive_all, explain_rivals
 from resnet_gen.infer.proof import load_recovered
 from resnet_gen.infer.spec_text import spec_yaml
 from resnet_gen.language.load import Loaded, load
@@ -56,7 +56,10 @@ def recognize(path: Path, called: str) -> CheckpointMatch | Problem:
         for reading in readings:
             if found := attempt(reading, shipped, called):
                 return found._replace(prefix=reading.prefix, names=reading.names)
-    return first_missing_tensor(find_nearest(whole, shipped), whole, str(path))
+    near = find_nearest(whole, shipped)
+    twice = explain_rivals(whole, near.state) if near else None
+    missing = first_missing_tensor(near, whole, str(path))
+    return replace(missing, hint=twice or missing.hint)
 
 
 @dataclass(frozen=True)
@@ -79,9 +82,8 @@ def _list_readings(whole: Mapping[str, Shape]) -> Iterator[_Reading]:
     for prefix in prefixes(whole):
         tried.append(without_prefix(prefix, whole))
         yield _Reading(tried[-1], prefix)
-    for layout in list_layouts():
-        derived = derive_names(whole, layout)
-        if derived and (shapes := derived.rename(whole)) not in tried:
+    for derived in (names for layout in list_layouts() for names in derive_all(whole, layout)):
+        if (shapes := derived.rename(whole)) not in tried:
             tried.append(shapes)
             yield _Reading(shapes, names=derived)
 
@@ -94,7 +96,7 @@ def _recognize_network(reading: _Reading, shipped: Mapping[str, Loaded], called:
 
 def _recognize_backbone(reading: _Reading, shipped: Mapping[str, Loaded], called: str) -> CheckpointMatch | None:
     """The shipped network that a checkpoint without a head is the rest of."""
-    fitting = dict(_match_backbones(reading, shipped))
+    fitting = dict(_match_backbones(reading, shipped)) or dict(_match_renamed(reading, shipped, "none"))
     return _choose_network(fitting, called) if fitting else None
 
 
@@ -165,7 +167,6 @@ def _match_backbones(reading: _Reading, shipped: Mapping[str, Loaded]) -> Iterat
         alike = _list_depths(loaded) == depths.get(loaded.spec.naming.kind)
         if alike and (fitting := _fit_network(name, ("head=none", "reference=null"), reading.shapes)):
             yield name, fitting
-    yield from _match_renamed(reading, shipped, "none")
 
 
 class _Variant(NamedTuple):
@@ -245,7 +246,8 @@ def describe_match(found: CheckpointMatch) -> list[str]:
     if found.prefix:
         lines.append(f"names: each has '{found.prefix}' before it, which the spec's have not")
     if found.loaded.spec.head.kind == "none":
-        lines.append("names: the file has no head, so the spec has none")
+        known = " that is known, but what was left out" * bool(found.names and found.names.left)
+        lines.append(f"names: the file has no head{known}, so the spec has none")
     for name, keys in list(found.others.items())[:_NAMED]:
         lines.append(f"same: '{name}' has the same names and shapes; it differs in {', '.join(keys) or 'nothing'}")
     if len(found.others) > _NAMED:

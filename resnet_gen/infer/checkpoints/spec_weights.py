@@ -11,7 +11,7 @@ from pathlib import Path
 from resnet_gen.graph import Graph, Node
 from resnet_gen.infer.checkpoints.state_names import (
     StateNames,
-    derive_names,
+    derive_all,
     explain_rivals,
     find_layouts,
     list_head_layers,
@@ -76,8 +76,9 @@ def _derive_best(graph: Graph, shapes: Mapping[str, Shape]) -> StateNames | None
     def fitting(found: Mapping[str, Shape]) -> int:
         return sum(found.get(name) == shape for name, shape in wanted.items())
 
-    derived = [derive_names(shapes, layout) for layout in find_layouts(wanted, list_head_layers(graph))]
-    best = max(filter(None, derived), key=lambda names: fitting(names.rename(shapes)), default=None)
+    layouts = find_layouts(wanted, list_head_layers(graph))
+    derived = [names for layout in layouts for names in derive_all(shapes, layout)]
+    best = max(derived, key=lambda names: (fitting(names.rename(shapes)), -len(names.names)), default=None)
     return best if best and fitting(best.rename(shapes)) > fitting(shapes) else None
 
 

@@ -109,6 +109,37 @@ def find_layouts(names: Iterable[str], heads: Sequence[str]) -> list[StateLayout
     return layouts
 
 
+def derive_all(shapes: Mapping[str, Shape], layout: StateLayout) -> Iterator[StateNames]:
+    """What `derive_names` finds in all tensors, then what it finds in those of one body, whose like is nowhere else.
+
+    A decoder beside an encoder may have modules that are called as the network's are.
+    """
+    if whole := derive_names(shapes, layout):
+        yield whole
+    strays = _find_strays(shapes, layout)
+    if not strays:
+        return
+    rest = derive_names({name: shape for name, shape in shapes.items() if name not in strays}, layout)
+    if rest:
+        yield rest._replace(left=(*rest.left, *strays))
+
+
+def _find_strays(shapes: Mapping[str, Shape], layout: StateLayout) -> dict[str, None]:
+    """The tensors that are called as the body's are, behind another wrapper than most; none where one of them is twice.
+
+    The body behind no wrapper has none: whatever stands beside it may be a layer of its own.
+    """
+    split = {name: _split_name(name, layout.body) for name in shapes}
+    inside = {name: parts for name, parts in split.items() if parts}
+    counts = Counter(prefix for prefix, _ in inside.values())
+    if len(counts) < 2:
+        return {}
+    main = min(counts, key=lambda prefix: (-counts[prefix], prefix))
+    own = {rest for prefix, rest in inside.values() if prefix == main}
+    others = {name: rest for name, (prefix, rest) in inside.items() if prefix != main}
+    return {} if not main or own & set(others.values()) else dict.fromkeys(others)
+
+
 def derive_names(shapes: Mapping[str, Shape], layout: StateLayout) -> StateNames | None:
     """The network's names of a file's tensors; None where two may be the same, or some are of nothing and not outside.
 

@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 from resnet_gen.infer.checkpoints.state_names import (
     StateNames,
-    derive_names,
+    derive_all,
     explain_rivals,
     find_layouts,
     list_head_layers,
@@ -77,12 +77,10 @@ def _derive_from_schemes(network: SchemeNetwork, shapes: Mapping[str, Shape], ca
         layers = _name_layers(scheme, heads)
         body = {n for n in scheme.names.values() if n.rpartition(".")[0] not in layers}
         most = max(most, len(body & shapes.keys()))
-        for layout in find_layouts(scheme.names.values(), layers):
-            names = derive_names(shapes, layout)
-            if names is None:
-                continue
+        layouts = find_layouts(scheme.names.values(), layers)
+        for names in (found for layout in layouts for found in derive_all(shapes, layout)):
             known = len(body & names.names.keys()) + any(f"{head}.weight" in names.names for head in layers[:1])
-            if known > most:
+            if known > most or (best and known == most and len(names.names) < len(best.names)):
                 best, most = names, known
     return best
 

@@ -18,7 +18,7 @@ from types import NoneType
 from typing import IO, Any, NamedTuple, cast
 
 from resnet_gen.ops import Shape
-from resnet_gen.problems import refuse, shorten
+from resnet_gen.problems import refuse, shorten, visible
 from resnet_gen.system.allowance import Allowance
 from resnet_gen.weights.formats import arrays
 
@@ -259,7 +259,7 @@ DEEPEST = 8
 
 
 def state_dict(data: Any, where: str, size: int, *, counters: bool = False) -> dict[str, StridedTensor]:
-    """The state dict in what a checkpoint holds: itself, or under a key of `WRAPPERS`, else of `AVERAGES`.
+    """The state dict in what a checkpoint holds: itself, under a key of `WRAPPERS`, else of `AVERAGES`, else the one.
 
     The first key that is there counts, and so on inside it; `size` is the file's. Warns where an average is read, or
     is there and is not.
@@ -278,7 +278,7 @@ def _unwrap_state(data: Any, where: str) -> Any:
     for _ in range(DEEPEST):
         key = _find_wrapper(data) if isinstance(data, dict) else None
         if key is None:
-            return data
+            return _find_only_state(data, where) if isinstance(data, dict) else data
         _warn_of_averages(data, key, where)
         data = data[key]
     raise refuse(f"state dicts inside one another, more than {DEEPEST} deep", where, "save the state dict alone")
@@ -286,6 +286,25 @@ def _unwrap_state(data: Any, where: str) -> Any:
 
 def _find_wrapper(data: dict[Any, Any]) -> str | None:
     return next((key for key in (*WRAPPERS, *AVERAGES) if isinstance(data.get(key), dict)), None)
+
+
+def _find_only_state(data: dict[Any, Any], where: str) -> Any:
+    """The one state dict in a training script's own words; the same where there is none, or a tensor beside it.
+
+    Raises `Refused` for several, as nothing says which is meant.
+    """
+    found = [key for key, value in data.items() if _holds_tensors_alone(value)]
+    if not found or any(isinstance(value, StridedTensor) for value in data.values()):
+        return data
+    names = ", ".join(f"'{shorten(visible(str(key)))}'" for key in found[:6]) + ", ..." * (len(found) > 6)
+    if len(found) > 1:
+        raise refuse(f"it holds several state dicts: {names}", where, "save one of them alone")
+    warnings.warn(f"{where}: read are the tensors under {names}", stacklevel=2)
+    return data[found[0]]
+
+
+def _holds_tensors_alone(value: Any) -> bool:
+    return isinstance(value, dict) and bool(value) and all(isinstance(one, StridedTensor) for one in value.values())
 
 
 def _warn_of_averages(data: dict[Any, Any], key: str, where: str) -> None:
