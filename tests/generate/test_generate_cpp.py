@@ -65,10 +65,30 @@ def compiled(source, drivers, modules, *flags, output="driver"):
     """Compile drivers of ours with modules of the program, no warning allowed; where the program lies."""
     files = [*(HERE / f"{name}.cpp" for name in drivers), *(source / f"{name}.cpp" for name in modules)]
     system = [f"-isystem{stb()}"] if stb() else []
-    command = [CXX, *STRICT, "-O0", "-ffp-contract=off", f"-I{source}", *system, *flags, *files, "-o", source / output]
-    done = subprocess.run(list(map(str, command)), capture_output=True, text=True)
-    assert done.returncode == 0, done.stderr
+    options = [*STRICT, "-O0", "-ffp-contract=off", f"-I{source}", *system, *flags]
+    objects = [object_of(file, options, source / f"{output}-{file.parent.name}-{file.stem}.o") for file in files]
+    compiler(*flags, *objects, "-o", source / output)
     return source / output
+
+
+_OBJECTS = {}
+"""What was compiled before. Of two programs most files are the same, and each takes a second or two."""
+
+
+def object_of(file, options, to):
+    """A file compiled; the same text with the same options only once, wherever it lies."""
+    text = compiler(*options, "-E", "-P", file)
+    key = (file.name, text, *(option for option in options if not str(option).startswith(("-I", "-i"))))
+    if key not in _OBJECTS:
+        compiler(*options, "-c", file, "-o", to)
+        _OBJECTS[key] = to
+    return _OBJECTS[key]
+
+
+def compiler(*words):
+    done = subprocess.run([CXX, *map(str, words)], capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    return done.stdout
 
 
 INPUTS = {

@@ -9,6 +9,8 @@ from statistics import median
 
 import pytest
 
+from tests.house.rooms import parsed
+
 ROOT = Path(__file__).parents[2]
 FILES = sorted((ROOT / "resnet_gen").rglob("*.py"))
 UNFINISHED = re.compile(r"\b(TO" + r"DO|FIX" + r"ME|XX" + r"X|NotImplementedError)\b")
@@ -41,7 +43,7 @@ def every_function():
 
 
 def defined(path):
-    nodes = ast.walk(ast.parse(path.read_text(encoding="utf-8")))
+    nodes = ast.walk(parsed(path))
     return (node for node in nodes if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef)))
 
 
@@ -81,7 +83,7 @@ def test_files_are_short():
 
 
 def test_every_module_is_described():
-    assert [str(p) for p in FILES if not ast.get_docstring(ast.parse(p.read_text(encoding="utf-8")))] == []
+    assert [str(p) for p in FILES if not ast.get_docstring(parsed(p))] == []
 
 
 def public(tree):
@@ -100,13 +102,13 @@ def overload(node):
 
 @pytest.mark.parametrize("path", FILES, ids=lambda p: str(p.relative_to(ROOT)))
 def test_everything_public_is_described(path):
-    tree = ast.parse(path.read_text(encoding="utf-8"))
+    tree = parsed(path)
     assert [node.name for node in public(tree) if not ast.get_docstring(node)] == []
 
 
 def printing(path):
     """Where a module prints by itself."""
-    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+    for node in ast.walk(parsed(path)):
         name = ast.unparse(node.func) if isinstance(node, ast.Call) else ""
         if name in ("print", "click.echo", "click.secho") or re.fullmatch(r"sys\.(stdout|stderr)\.write(lines)?", name):
             yield f"{path.relative_to(ROOT)}:{node.lineno}"

@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from resnet_gen.engine import image
+from tests.house.rooms import parsed
 
 PACKAGE = Path(__file__).parents[2] / "resnet_gen"
 FILES = sorted(path for path in PACKAGE.rglob("*.py") if path != PACKAGE / "system" / "files.py")
@@ -42,8 +43,7 @@ def opens_a_name(call):
 
 @pytest.mark.parametrize("path", FILES, ids=lambda path: str(path.relative_to(PACKAGE)))
 def test_no_module_opens_a_file_but_through_the_door(path):
-    tree = ast.parse(path.read_text(encoding="utf-8"))
-    found = {opens_a_name(node) for node in ast.walk(tree) if isinstance(node, ast.Call)} - {None}
+    found = {opens_a_name(node) for node in ast.walk(parsed(path)) if isinstance(node, ast.Call)} - {None}
     allowed = EXCEPTIONS.get(path.relative_to(PACKAGE).as_posix(), set())
     assert found == allowed, "use resnet_gen.system.files.open_regular_file"
 
