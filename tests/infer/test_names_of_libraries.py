@@ -152,7 +152,7 @@ HELD = StridedTensor(None, 0, (1,), (1,))
 
 
 def test_the_one_state_dict_of_a_script_is_read():
-    """Whatever its key is; of several, nothing says which is meant, and a tensor beside it is of a state dict itself."""
+    """Whatever its key is; of several, nothing says which is meant, and a tensor beside it is of one itself."""
     with pytest.warns(UserWarning, match="f: read are the tensors under 'net'"):
         found = state_dict({"net": {"a.weight": HELD}, "acc": 91.5, "optimizer": {"state": {}}}, "f", 1000)
     assert found == {"a.weight": HELD}
