@@ -190,8 +190,6 @@ def _find_open_values(
     _check_first_profile(loaded, profiles, place, source)
     if resizes:
         return frozenset()
-    if serve is not None and serve.layout == "NHWC":
-        raise place.refusal("profiles", source, "pixels with their channels last have one size", "serve.size: any")
     from resnet_gen.build.symbolic_size import find_open_values
 
     sizes = {size for shapes in profiles for size in shapes.sizes}

@@ -139,6 +139,7 @@ OTHER = {
     "engine.timing_cache": "b.cache", "engine.optimization_level": 3, "engine.workspace": 10,
     "engine.profiles": [[1, 2, 4]], "engine.hardware_compatibility": "ampere+", "engine.version_compatible": False,
     "engine.strip_weights": False, "engine.refit": False, "engine.sparsity": False, "engine.extra_flags": ["--b"],
+    "engine.cuda_graphs": False,
     "engine.dla_core": {"engine.dla_core": 0, "engine.profiles": None},
     "engine.gpu_fallback": {"engine.dla_core": 0, "engine.gpu_fallback": False, "engine.profiles": None},
     "claims.what": {"claims.0.what": "buffers"}, "claims.value": {"claims.0.value": 9},
@@ -155,7 +156,7 @@ OTHER = {
     "budgets.onnx_size.max": {"budgets.onnx_size.0.max": 10**10},
     **{f"budgets.accuracy.{key}": {f"budgets.accuracy.0.{key}": value} for key, value in (
         ("data", "val2"), ("classes_file", "others.txt"), ("weights", "v.npz"), ("precision", "fp8"),
-        ("calibration", "more.npz"), ("qdq", "tensorrt"), ("limit", 99), ("min", 0.89), ("drop_from_fp32", 0.02),
+        ("calibration", "more.npz"), ("qdq", "tensorrt"), ("limit", 99), ("runtime", "openvino"), ("min", 0.89), ("drop_from_fp32", 0.02),
     )},
     "budgets.accuracy.precision": {"budgets.accuracy.0.precision": "fp8", "budgets.accuracy.0.qdq": None},
     "serve.type": "float32", "serve.layout": "NCHW", "serve.order": "BGR", "serve.scale": 1, "serve.size": "any",
@@ -275,6 +276,7 @@ ENGINE_VALUES = {
     "timing_cache": '"a.cache"', "optimization_level": 2, "workspace": 9, "profiles": "[[1, 2, 3]]",
     "hardware_compatibility": '"ampere+"', "version_compatible": "true", "strip_weights": "true", "refit": "true",
     "dla_core": 0, "gpu_fallback": "true", "sparsity": "true", "extra_flags": '["--a=1"]',
+    "cuda_graphs": "true",
 }  # fmt: skip
 PROJECT_CHANGES = {
     "specs": [('"resnet18"', '"resnet34"', True), ('"resnet18"]', '"resnet18", "base.yaml"]', False),
@@ -298,7 +300,7 @@ PROJECT_CHANGES = {
     "budgets.accuracy.data": [('"val"', '"other"', True)],
     "budgets.accuracy.weights": [('"w.npz"', '"v.npz"', True), ('weights = "w.npz", ', "", True)],
     **{f"budgets.accuracy.{key}": [('data = "val"', f'data = "val", {text}', True)] for key, text in (
-        ("classes_file", 'classes_file = "c.txt"'), ("limit", "limit = 10"), ("precision", 'precision = "fp16"'),
+        ("classes_file", 'classes_file = "c.txt"'), ("limit", "limit = 10"), ("runtime", 'runtime = "openvino"'), ("precision", 'precision = "fp16"'),
         ("calibration", 'precision = "fp8", calibration = "c.npz"'),
         ("qdq", 'precision = "int8", calibration = "c.npz", qdq = "cpu"'),
     )},
@@ -317,7 +319,7 @@ PROJECT_CHANGES = {
         "calibration.method": '"minmax"\ncalibration.source = "random"',
         "calibration.percentile": '99\ncalibration.source = "random"', "compute_capabilities": "[86]", "seed": "1",
         "opset": "17", "fold": "true", "typed_io": "true", "placement": '"cpu"', "rest": '"fp16"',
-        "reduce_range": "true", "tf32": "true", "compare": "false",
+        "reduce_range": "true", "tf32": "true", "compare": "false", "symbolic_size": "true",
         "serve.type": '"uint8"', "serve.layout": '"NHWC"', "serve.order": '"RGB"', "serve.scale": "1",
         "serve.size": '"any"', "serve.outputs": '["top2"]', "serve.labels": '"names.txt"', "serve.name": '"a"',
         **{f"engine.{key}": value for key, value in ENGINE_VALUES.items()},

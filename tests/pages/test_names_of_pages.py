@@ -60,6 +60,7 @@ def elsewhere():
         ROOT / "resnet_gen/language/engine_options.py",
         ROOT / "tests/accuracy/train.py",
         *(ROOT / "resnet_gen/build").rglob("*.py"),
+        *(ROOT / "benchmarks").glob("*.py"),
     ]
     return "\n".join(path.read_text(encoding="utf-8") for path in files)
 

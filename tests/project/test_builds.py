@@ -341,6 +341,7 @@ KEYS = {
     "fold": "true", "typed_io": "true", "tf32": "true", "compare": "false",
     "calibration": '{source = "random", most = 3}', "compute_capabilities": "[89]", "placement": '"cpu"',
     "rest": '"fp16"', "reduce_range": "true", "devices": '["t4"]', "engine": "{optimization_level = 2}",
+    "symbolic_size": "true",
 }  # fmt: skip
 BESIDE = {
     "engine": 'targets = ["tensorrt"]\n',
