@@ -1,6 +1,7 @@
 // A stand-in for TensorRT and the CUDA runtime on the CPU, for tests of the generated program. An engine is a text:
-// "fake engine", then "input|output NAME float|half|bf16 DIMS... [MIN MAX]" a line, -1 for a batch that varies, and
-// a line for each thing that goes wrong: "fault WORD". A network puts out, for class c of n, the sum of every n-th
+// "fake engine", then "input|output NAME float|half|bf16 DIMS... [MIN MAX]" a line, -1 for a batch that varies, a line
+// "profile RANK MIN... MAX..." for each profile of an input whose sides vary too, and a line for each thing that goes
+// wrong: "fault WORD". A network puts out, for class c of n, the sum of every n-th
 // value of the image from the c-th on; other outputs are zeros.
 #include <NvInfer.h>
 #include <cuda_runtime_api.h>
@@ -12,6 +13,7 @@
 #include <set>
 #include <sstream>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "numbers.hpp"
@@ -29,8 +31,10 @@ struct Tensor {
 
 struct Plan {
   std::vector<Tensor> tensors;
+  std::vector<std::pair<nvinfer1::Dims, nvinfer1::Dims>> profiles;
   std::set<std::string> faults;
-  std::int64_t batch = -1;
+  std::size_t profile = 0;
+  nvinfer1::Dims given{};  // to the input
   std::map<std::string, void*> places;
 
   Tensor& at(const std::string& name) {
@@ -64,6 +68,17 @@ bool parse(const std::string& text) {
     std::string type;
     Tensor tensor;
     words >> kind >> tensor.name;
+    if (kind == "profile") {
+      nvinfer1::Dims least{std::stoi(tensor.name), {}};
+      nvinfer1::Dims most = least;
+      for (nvinfer1::Dims* dims : {&least, &most}) {
+        for (int i = 0; i < dims->nbDims; ++i) {
+          words >> dims->d[i];
+        }
+      }
+      plan.profiles.emplace_back(least, most);
+      continue;
+    }
     if (kind == "fault") {
       plan.faults.insert(tensor.name);
       continue;
@@ -88,7 +103,9 @@ bool parse(const std::string& text) {
 
 nvinfer1::Dims running(const char* name) {
   nvinfer1::Dims dims = plan.at(name).dims;
-  dims.d[0] = dims.d[0] < 0 ? plan.batch : dims.d[0];
+  for (int i = 0; i < dims.nbDims; ++i) {
+    dims.d[i] = dims.d[i] < 0 ? plan.given.d[i] : dims.d[i];
+  }
   return dims;
 }
 
@@ -158,7 +175,14 @@ TensorIOMode ICudaEngine::getTensorIOMode(char const* name) const noexcept {
 }
 DataType ICudaEngine::getTensorDataType(char const* name) const noexcept { return plan.at(name).type; }
 Dims ICudaEngine::getTensorShape(char const* name) const noexcept { return plan.at(name).dims; }
-Dims ICudaEngine::getProfileShape(char const* name, std::int32_t, OptProfileSelector select) const noexcept {
+std::int32_t ICudaEngine::getNbOptimizationProfiles() const noexcept {
+  return plan.profiles.empty() ? 1 : static_cast<std::int32_t>(plan.profiles.size());
+}
+Dims ICudaEngine::getProfileShape(char const* name, std::int32_t index, OptProfileSelector select) const noexcept {
+  if (!plan.profiles.empty()) {
+    const auto& [least, most] = plan.profiles[static_cast<std::size_t>(index)];
+    return select == OptProfileSelector::kMIN ? least : most;
+  }
   Dims dims = plan.at(name).dims;
   dims.d[0] = select == OptProfileSelector::kMIN ? plan.at(name).least : plan.at(name).most;
   return dims;
@@ -173,13 +197,23 @@ IExecutionContext* ICudaEngine::createExecutionContext(ExecutionContextAllocatio
 
 bool IExecutionContext::setInputShape(char const* name, Dims const& dims) noexcept {
   const Tensor& tensor = plan.at(name);
-  plan.batch = dims.d[0];
-  const bool fits = tensor.dims.d[0] < 0 ? dims.d[0] >= tensor.least && dims.d[0] <= tensor.most
-                                         : dims.d[0] == tensor.dims.d[0];
-  if (!fits) {
-    say("a batch outside the profile");
+  plan.given = dims;
+  const ICudaEngine engine;
+  const auto profile = static_cast<std::int32_t>(plan.profile);
+  const Dims least = engine.getProfileShape(name, profile, OptProfileSelector::kMIN);
+  const Dims most = engine.getProfileShape(name, profile, OptProfileSelector::kMAX);
+  for (int i = 0; i < dims.nbDims; ++i) {
+    const bool varies = tensor.dims.d[i] < 0;
+    if (varies ? dims.d[i] < least.d[i] || dims.d[i] > most.d[i] : dims.d[i] != tensor.dims.d[i]) {
+      say("a shape outside the profile");
+      return false;
+    }
   }
-  return fits;
+  return true;
+}
+bool IExecutionContext::setOptimizationProfileAsync(std::int32_t profileIndex, cudaStream_t) noexcept {
+  plan.profile = static_cast<std::size_t>(profileIndex);
+  return plan.profile < plan.profiles.size();
 }
 bool IExecutionContext::setTensorAddress(char const* name, void* data) noexcept {
   plan.places[name] = data;

@@ -591,9 +591,11 @@ COUNTERPARTS = {
     "getTensorIOMode": ("ICudaEngine", "get_tensor_mode"),
     "getTensorDataType": ("ICudaEngine", "get_tensor_dtype"),
     "getTensorShape": ("ICudaEngine", "get_tensor_shape"),
+    "getNbOptimizationProfiles": ("ICudaEngine", "num_optimization_profiles"),
     "getProfileShape": ("ICudaEngine", "get_tensor_profile_shape"),
     "createExecutionContext": ("ICudaEngine", "create_execution_context"),
     "setInputShape": ("IExecutionContext", "set_input_shape"),
+    "setOptimizationProfileAsync": ("IExecutionContext", "set_optimization_profile_async"),
     "setTensorAddress": ("IExecutionContext", "set_tensor_address"),
     "enqueueV3": ("IExecutionContext", "execute_async_v3"),
 }
@@ -744,5 +746,55 @@ def test_the_best_classes_of_a_served_engine_are_printed_as_it_names_them(kind, 
     assert out.splitlines()[1:] == [f"class {int(found):>5}  probability {found:.4f}" for found in sums]
 
 
-def test_pictures_of_any_size_are_not_for_a_program_that_resizes_them():
-    assert "serve.size: the program resizes pictures itself" in refusal(str(TINY), ["serve.size=any"])
+ANY = {
+    "bytes": ("serve={size: any, order: BGR}", "uint8 4 -1 -1 -1 3", "{} {} 3", lambda x: x[..., ::-1]),
+    "floats": (
+        "serve={size: any, type: float32, layout: NCHW}",
+        "float 4 -1 3 -1 -1",
+        "3 {} {}",
+        lambda x: x.transpose(2, 0, 1) / np.float32(255),
+    ),
+}
+SIZES = (*[(9, 30)] * 6, (30, 9), (70, 60), (9, 30))
+"""Width and height."""
+
+
+@needs_stb
+@pytest.mark.parametrize("way", spread(ANY, 1))
+def test_pictures_of_any_size_are_handed_over_as_they_are(way, files):
+    """By the first profile that takes them, those of one size together; one that no profile takes stops all."""
+    setting, tensor, shape, arranged = ANY[way]
+    served = _, to = on_the_stand_in(files, (*SMALL, setting), "-DWITH_TENSORRT_RTX")
+    profiles = [f"profile 4 1 {shape.format(*least)} {batch} {shape.format(*most)}\n"
+                for least, batch, most in (((8, 8), 2, (40, 40)), ((8, 8), 1, (60, 80)))]  # fmt: skip
+    text = f"fake engine\ninput input {tensor}\noutput logits float 2 -1 10\n{''.join(profiles)}"
+    (files / "net.engine").write_text(text)
+    paths = [files / f"any{i}.png" for i in range(len(SIZES))]
+    for i, path in enumerate(paths):
+        Image.fromarray(pixels(SIZES[i], 3, i)).save(path)
+    log = files / "launches"
+    for words, launched in (([], "none"), (["--cuda-graph"], "2")):
+        log.write_text("none")
+        code, out, err = classify(served, *words, files / "net.engine", *paths, FAKE_LAUNCHES=str(log))
+        assert (code, err, log.read_text()) == (0, "", launched)
+        found = [line.split()[1] for line in out.splitlines()[1::6]]
+        for path, best in zip(paths, found, strict=True):
+            values = arranged(image.read_pixels(path, to, whole=True)[0].astype(np.float32)).ravel().astype(np.float64)
+            assert best == str(np.argmax([values[c::10].sum() for c in range(10)]))
+    Image.fromarray(pixels((20, 61), 3, 0)).save(files / "tall.png")
+    code, out, err = classify(served, files / "net.engine", paths[0], files / "tall.png")
+    assert (code, out) == (2, "")
+    assert f"{files / 'tall.png'}: is 61x20 (height x width), and the engine takes 8x8 to 40x40, or 8x8 to 60x80" in err
+    (files / "net.engine").write_text(text.replace(tensor, tensor[::-1].replace("1-", "9", 1)[::-1]))
+    code, _, err = classify(served, files / "net.engine", paths[0])
+    assert (code, "and this program feeds 'input' of Nx" in err) == (2, True)
+
+
+@needs_stb
+def test_an_engine_of_several_sizes_is_fed_the_network_s_own(program, files):
+    sides = (
+        "fake engine\ninput input float 4 -1 3 -1 -1\noutput logits float 2 -1 10\nprofile 4 1 3 {0} {0} 2 3 16 16\n"
+    )
+    (files / "net.engine").write_text(sides.format(8))
+    code, out, err = classify(program, files / "net.engine", files / "0.png")
+    assert (code, err, out.splitlines()) == (0, "", answer(files / "0.png", program[1]))

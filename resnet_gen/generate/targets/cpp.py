@@ -18,7 +18,7 @@ from resnet_gen.system.templates import render_tree
 def files(subject: CodeSubject) -> dict[str, str]:
     """A folder `NAME/`: `network.hpp` and README.md are this network's, the rest depends on what is served alone.
 
-    Raises `Refused` for a network that outputs no scores of classes, and for pictures that TensorRT is not to be fed.
+    Raises `Refused` for a network that outputs no scores of classes, and for channels that no picture has.
     """
     taken, serve = subject.loaded.spec.input, subject.loaded.spec.serve
     graph = serve_graph(subject.loaded, subject.graph)
@@ -26,9 +26,6 @@ def files(subject: CodeSubject) -> dict[str, str]:
     if taken.mode is None:
         message = f"{subject.name}: a picture cannot become {taken.channels} channels"
         raise refuse(message, hint="1, 3 and 4 channels can be read")
-    if serve and serve.size == "any":
-        where = subject.loaded.source.span(("serve", "size"))
-        raise refuse("serve.size: the program resizes pictures itself", where, "leave the size fixed")
     mean, std = taken.normalization
     texts = render_tree(
         "cpp",
@@ -40,6 +37,7 @@ def files(subject: CodeSubject) -> dict[str, str]:
         classes=scores.classes,
         labels=subject.loaded.spec.labels,
         serve=serve,
+        any_size=bool(serve and serve.size == "any"),
         mean=_format_floats("mean", mean),
         std=_format_floats("std", std),
         taken=taken,

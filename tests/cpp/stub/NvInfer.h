@@ -33,6 +33,7 @@ class IExecutionContext {
  public:
   virtual ~IExecutionContext() noexcept = default;
   bool setInputShape(char const* name, Dims const& dims) noexcept;
+  bool setOptimizationProfileAsync(std::int32_t profileIndex, cudaStream_t stream) noexcept;
   bool setTensorAddress(char const* name, void* data) noexcept;
   Dims getTensorShape(char const* name) const noexcept;
   bool enqueueV3(cudaStream_t stream) noexcept;
@@ -48,6 +49,7 @@ class ICudaEngine {
   TensorIOMode getTensorIOMode(char const* name) const noexcept;
   DataType getTensorDataType(char const* name) const noexcept;
   Dims getTensorShape(char const* name) const noexcept;
+  std::int32_t getNbOptimizationProfiles() const noexcept;
   Dims getProfileShape(char const* name, std::int32_t profile, OptProfileSelector select) const noexcept;
   IExecutionContext* createExecutionContext(
       ExecutionContextAllocationStrategy strategy = ExecutionContextAllocationStrategy::kSTATIC) noexcept;

@@ -20,9 +20,6 @@ constexpr auto kLibrary = "TensorRT-RTX";
 constexpr auto kLibrary = "TensorRT";
 #endif
 
-constexpr std::size_t kImage =
-    static_cast<std::size_t>(network::kChannels) * std::size_t{network::kHeight} * std::size_t{network::kWidth};
-
 std::string check_engine(const std::string& path) {
   return "resnet-gen check-engine " + path + " says what it was built from and for";
 }
@@ -30,7 +27,7 @@ std::string check_engine(const std::string& path) {
 std::string shown(const Dims& dims) {
   std::string text;
   for (int i = 0; i < dims.nbDims; ++i) {
-    text += (i == 0 ? "" : "x") + (dims.d[i] < 0 ? std::string("N") : std::to_string(dims.d[i]));
+    text += (i == 0 ? "" : "x") + (dims.d[i] < 0 ? std::string(i == 0 ? "N" : "?") : std::to_string(dims.d[i]));
   }
   return text;
 }
@@ -187,10 +184,12 @@ void Engine::check_input() {
   }
   const char* name = inputs.front().c_str();
   const Dims dims = engine_->getTensorShape(name);
-  const bool same = inputs.front() == network::kInput && dims.nbDims == 4 && dims.d[1] == network::kChannels &&
-                    dims.d[2] == network::kHeight && dims.d[3] == network::kWidth;
+  const Dims wanted{4, {-1, network::kChannels, network::kHeight, network::kWidth}};
+  // A symbolic side takes any size that its profile has, and the first profile has the network's own.
+  const bool same = inputs.front() == network::kInput && dims.nbDims == 4 &&
+                    std::equal(dims.d + 1, dims.d + 4, wanted.d + 1,
+                               [](std::int64_t found, std::int64_t side) { return found == side || found < 0; });
   if (!same || !is_float(engine_->getTensorDataType(name))) {
-    const Dims wanted{4, {-1, network::kChannels, network::kHeight, network::kWidth}};
     throw BadInput(path_ + ": takes '" + name + "' of " + shown(dims) + ", and this program feeds '" +
                        network::kInput + "' of " + shown(wanted) + " floats",
                    check_engine(path_));
@@ -229,7 +228,7 @@ void Engine::require(bool done) const {
 std::vector<unsigned char> Engine::input_bytes(const std::vector<std::vector<float>>& images,
                                                std::size_t batch) const {
   const DataType type = engine_->getTensorDataType(network::kInput);
-  std::vector<unsigned char> bytes(batch * kImage * bytes_of(type));
+  std::vector<unsigned char> bytes(batch * images.front().size() * bytes_of(type));
   unsigned char* to = bytes.data();
   for (const std::vector<float>& image : images) {
     for (const float value : image) {

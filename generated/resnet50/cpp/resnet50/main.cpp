@@ -137,15 +137,19 @@ void warn_of_other_than_numbers(const std::string& picture, const std::vector<fl
 
 void run(const Arguments& arguments) {
   const std::vector<std::string> labels = read_labels(arguments.labels);
-  std::vector<std::vector<float>> images;  // all of them first: a picture that cannot be read is told before any work
-  for (const std::string& picture : arguments.pictures) {
-    images.push_back(normalize(crop(read_picture(picture))));
+  std::vector<Picture> pictures;  // all of them first: a picture that cannot be read is told before any work
+  for (const std::string& path : arguments.pictures) {
+    pictures.push_back(crop(read_picture(path)));
   }
   Engine engine(arguments.engine, arguments.graphs);
-  for (std::size_t start = 0; start < images.size(); start += engine.most()) {
-    const std::size_t end = std::min(images.size(), start + engine.most());
-    const auto scores = engine.scores({images.begin() + static_cast<std::ptrdiff_t>(start),
-                                       images.begin() + static_cast<std::ptrdiff_t>(end)});
+  std::size_t end = 0;
+  for (std::size_t start = 0; start < pictures.size(); start = end) {
+    end = std::min(pictures.size(), start + engine.most());
+    std::vector<std::vector<float>> images;
+    for (std::size_t i = start; i < end; ++i) {
+      images.push_back(normalize(pictures[i]));
+    }
+    const auto scores = engine.scores(images);
     for (std::size_t i = start; i < end; ++i) {
       warn_of_other_than_numbers(arguments.pictures[i], scores[i - start]);
       std::cout << arguments.pictures[i] << '\n';
