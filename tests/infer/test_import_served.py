@@ -11,7 +11,7 @@ from resnet_gen.build.build import write_model
 from resnet_gen.build.request import Request
 from resnet_gen.graph.surrounding_terms import list_differences, simplify_surroundings
 from resnet_gen.infer.recovery import recover_spec
-from resnet_gen.onnx.reading.surroundings.file import read_surroundings
+from resnet_gen.onnx.reading.surroundings.file import read_inner_model
 from tests.compare.test_against_served import BYTES, EVERY, REQUESTS
 from tests.helpers.served import load_served
 from tests.helpers.surroundings import Around, normalized
@@ -30,13 +30,13 @@ def import_and_build(path):
     found = recover_spec(path)
     again = path.with_name("again.onnx")
     write_model(found.loaded, Request(), again)
-    return read_surroundings(again), found
+    return read_inner_model(again).surroundings, found
 
 
 def check(path, settings, request=REQUESTS["fp32"], more=()):
     write_model(load_served(*settings, more=more), request, path)
     around, found = import_and_build(path)
-    assert named(simplify_surroundings(around)) == named(simplify_surroundings(read_surroundings(path)))
+    assert named(simplify_surroundings(around)) == named(simplify_surroundings(read_inner_model(path).surroundings))
     return found
 
 
@@ -71,7 +71,7 @@ def test_so_it_does_of_a_file_whose_first_layer_reads_bytes(tmp_path):
 def test_what_another_tool_put_around_is_in_the_spec_too(tmp_path):
     path = normalized(tmp_path / "m.onnx", reverse=True)
     around, found = import_and_build(path)
-    assert not [*list_differences(around, read_surroundings(path))]
+    assert not [*list_differences(around, read_inner_model(path).surroundings)]
     assert found.loaded.spec.serve.order == "BGR"
 
 
