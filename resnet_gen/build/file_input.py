@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -26,6 +26,9 @@ from resnet_gen.problems import Refused, refuse
 from resnet_gen.system.files import SMALL
 from resnet_gen.weights.base import Array
 
+if TYPE_CHECKING:
+    from resnet_gen.onnx.reading.surroundings import InnerModel
+
 _AGAIN = "build it again"
 _UNSMOOTHED = "OpenVINO 2026.4 does not smooth what 'Resize' makes smaller, and its outputs are others: build it again"
 
@@ -45,27 +48,29 @@ def find_serving(session: Runner, loaded: Loaded | None = None) -> FileServing:
     path = Path(session.where)
     built = (manifest.read(manifest.locate_beside(path)) or {}) if path.suffix == ENGINE else None
     stated = _read_statement(session, built)
-    found = _read_graph(session) if built is None else None
+    inner = _read_graph(session) if built is None else None
+    found = inner.surroundings if inner else None
     if stated and found and (found.input or session.dtype != np.uint8):  # else what is done to its bytes is not known
         _check_statement(session, stated, found)
     around = stated or found or NOTHING_AROUND
     labels = _read_labels(session, built)
     classes = len(labels) or (_count_classes(session, built) if around.outputs else None)
-    return FileServing(around.input or _assume_pixels(session), around.outputs, labels, classes)
+    size = inner.find_image_size() if inner and around.input and around.input.crop is not None else None
+    return FileServing(around.input or _assume_pixels(session), around.outputs, labels, classes, size)
 
 
-def _read_graph(session: Runner) -> Surroundings | None:
-    """What an ONNX file has around its network by its own nodes; None where it is of an opset that only runtimes read.
+def _read_graph(session: Runner) -> InnerModel | None:
+    """An ONNX file's network and what its own nodes put around it; None of an opset that only runtimes read.
 
     A file that was built with nothing around its network is not read again: it takes what its shape says.
     """
     said = session.metadata
     if SPEC_KEY in said and not {WRAP_KEY, SERVE_KEY} & {*said} and session.dtype != np.uint8:
         return None
-    from resnet_gen.onnx.reading.surroundings.file import read_surroundings  # onnx, which other files do without
+    from resnet_gen.onnx.reading.surroundings.file import read_inner_model  # onnx, which other files do without
 
     try:
-        return read_surroundings(Path(session.where))
+        return read_inner_model(Path(session.where))
     except Refused:
         return None
 

@@ -180,10 +180,30 @@ def assumed_input(model: RunnableModel) -> Input:
     channels, height, width = (
         (sides[2], *sides[:2]) if serving.input and serving.input.layout == "NHWC" else tuple(sides)
     )
+    height, width = serving.size or (height, width)
     try:
         return _normalize_as_file(serving, Input(channels=channels, size=(height, width)))
     except ValidationError:
         raise refuse("its input is no image of a fixed size", session.where) from None
+
+
+def find_own_image(models: Sequence[RunnableModel]) -> tuple[int, ...] | None:
+    """The shape of one image as the models are fed it in turns, where a side of theirs is open: that of their networks.
+
+    None where no side is open, where neither a spec nor a graph says it, and where they take other layouts. Raises
+    `Refused` as `embedded_input`.
+    """
+    served = [model.serving.input for model in models]
+    layouts = {pixels.layout for pixels in served if pixels} if all(served) else {"NCHW"}
+    if len(layouts) > 1 or not any(None in model.runner.shape[1:] for model in models):
+        return None
+    stated = (model.taken or embedded_input(model) for model in models)
+    read = (assumed_input(model) for model in models if model.serving.size)
+    taken = next(filter(None, (*stated, *read)), None)
+    if taken is None:
+        return None
+    channels, height, width = taken.shape
+    return (height, width, channels) if layouts == {"NHWC"} else (channels, height, width)
 
 
 def choose_runners(models: Sequence[RunnableModel]) -> list[Runner]:

@@ -164,34 +164,38 @@ def _normalize(given: Any, pixels: PixelInput) -> Any:
 def _take_resized(found: Any, given: Any, plan: ProofPlan, where: str) -> Any:
     """What the network takes of pictures that the wrapped file resized, once that is what float64 makes of them.
 
-    Whole values may be one off, where a half is rounded: what the file makes of these is taken for the rest.
+    A whole value may be another where float64 is next to a half: what the file makes of these is taken for the rest.
     """
     assert plan.pixels
     pixels = plan.pixels
     pictures = np.asarray(given if pixels.layout == "NCHW" else given.transpose(0, 3, 1, 2), np.float64)
     pictures = pictures[:, ::-1] if pixels.order == "BGR" else pictures
-    wanted = _resize(pictures, plan.shape[1:], pixels)
-    apart = np.abs(np.asarray(found, np.float64) - wanted) if found.shape == wanted.shape else np.inf
-    most, often = (1.001, _SELDOM) if pixels.dtype == "uint8" else (_CLOSE * np.abs(wanted).max(), 1.0)
-    if not (np.max(apart) <= most and np.mean(apart > _CLOSE) <= often):
+    least, most = (_resize(pictures, plan.shape[1:], pixels, near) for near in (-_NEAR, _NEAR))
+    values = np.asarray(found, np.float64)
+    apart = np.maximum(least - values, values - most) if values.shape == least.shape else np.inf
+    if not np.max(apart) <= _CLOSE * np.abs(most).max() * (pixels.dtype != "uint8"):
         message = f"pictures that are resized differ by {np.max(apart):.3g}"
         raise refuse(f"the wrapped file computes something else: {message}", where, "nothing is written")
     turned = found[:, ::-1] if pixels.order == "BGR" else found
     return _normalize(turned.transpose(0, 2, 3, 1), pixels).astype(np.float32)
 
 
-_SELDOM, _CLOSE = 0.02, 1e-5
-"""How many values may be off by one, and how far values that are not rounded may be, of the largest."""
+_NEAR, _CLOSE = 1e-3, 1e-5
+"""How near to a half a value may be rounded either way, and how far floats may be, of the largest."""
 
 
-def _resize(pictures: Any, size: Sequence[int], pixels: PixelInput) -> Any:
-    """The central crop of pictures (N, C, H, W), resized in float64 with triangles as Pillow has them."""
+def _resize(pictures: Any, size: Sequence[int], pixels: PixelInput, near: float) -> Any:
+    """The central crop of pictures (N, C, H, W), resized in float64 with triangles as Pillow has them.
+
+    Bytes are rounded twice, each time as if they were greater by `near`; no weight is below zero.
+    """
     assert pixels.crop is not None
     height, width = pictures.shape[2:]
     sides = find_resized_sides((height, width), (size[0], size[1]), pixels.crop)
     rows, columns = map(_weigh, (height, width), sides, size)
     if pixels.dtype == "uint8":
-        return np.floor(rows @ np.floor(pictures @ columns.T + 0.5) + 0.5)
+        half = 0.5 + near
+        return np.floor(rows @ np.floor(pictures @ columns.T + half) + half)
     return rows @ (pictures @ columns.T)
 
 

@@ -10,7 +10,7 @@ from typing import TypeAlias
 
 import numpy as np
 
-from resnet_gen.build.models import ModelSource, choose_runners
+from resnet_gen.build.models import ModelSource, choose_runners, find_own_image
 from resnet_gen.build.shapes import HINT, parse_shapes
 from resnet_gen.cli.bench_report import as_json, as_text, format_title
 from resnet_gen.cli.hints import tell_saturation, tell_slow_bfloat16
@@ -67,8 +67,9 @@ def bench_models(
     models = list_models(NamedModel(model, runtime), against, against_runtime)
     source = ModelSource(settings, weights, seed, fold)
     tuning = Tuning(threads, precision_hint, takes_turns=len(models) > 1, tells_types=True, cuda_graphs=cuda_graphs)
-    runners = choose_runners(open_models(models, source, tuning, [n for n, _ in wanted if n]))
-    measured = _choose_shapes(runners, wanted)
+    opened = open_models(models, source, tuning, [n for n, _ in wanted if n])
+    runners = choose_runners(opened)
+    measured = _choose_shapes(runners, wanted, None if shapes else find_own_image(opened))
     results = _measure_shapes(runners, measured, Effort(seconds, repeat), seed or DEFAULT_SEED)
     for runner in runners:
         tell_saturation(runner)
@@ -93,9 +94,11 @@ def _parse_batches(batch: str | None, shapes: str | None) -> list[_BatchShapes]:
     return [(n, {}) for n in sorted({int(part) for part in parts})]
 
 
-def _choose_shapes(runners: Sequence[Runner], wanted: Sequence[_BatchShapes]) -> list[tuple[int, ...]]:
-    """The shapes to measure at, which every model takes."""
-    found = [find_common_shape(runners, _find_input_shape(runners, by_name), batch) for batch, by_name in wanted]
+def _choose_shapes(
+    runners: Sequence[Runner], wanted: Sequence[_BatchShapes], image: tuple[int, ...] | None
+) -> list[tuple[int, ...]]:
+    """The shapes to measure at, which every model takes; `image` is what is taken for sides that they leave open."""
+    found = [find_common_shape(runners, _find_input_shape(runners, by_name), batch, image) for batch, by_name in wanted]
     for shape in found:
         if np.prod(shape, dtype=float) > MAX_VALUES:
             raise refuse(f"an input of {'x'.join(map(str, shape))} is larger than any that is measured")

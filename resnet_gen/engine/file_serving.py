@@ -23,13 +23,15 @@ from resnet_gen.weights.base import Array
 class FileServing:
     """What is put around the network of a file, and the names of its classes; nothing by default.
 
-    `classes` is how many the network has, where that is stated.
+    `classes` is how many the network has, where that is stated. `size` is the height and width that its graph makes of
+    pictures of any size, where it was read.
     """
 
     input: PixelInput | None = None
     outputs: tuple[ServedOutput, ...] = ()
     labels: tuple[str, ...] = ()
     classes: int | None = None
+    size: tuple[int, int] | None = None
 
     @property
     def takes_any_size(self) -> bool:

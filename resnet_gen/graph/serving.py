@@ -34,14 +34,14 @@ def find_inside(graph: Graph, around: Surroundings) -> Graph:
     It outputs all that is made into something else, once, and vectors where embeddings are; a softmax is none of it.
     """
     makers = {node.output.name: node for node in graph.nodes}
-    inner: dict[str, ServedOutput] = {}
+    inner: dict[tuple[str, bool], ServedOutput] = {}
     for served in around.outputs:
         source, maker = served.source, makers.get(served.source)
         if served.kind in ("probabilities", "top_k") and maker and isinstance(maker.op, Softmax):
             source = maker.inputs[0].name
         pooled = served.kind == "embedding" and source in makers and len(makers[source].shape) == _MAP
         kind: ServedKind = "embedding" if pooled else "map"
-        inner.setdefault(source, ServedOutput(kind, source, (f"{source}.pooled" if pooled else source,)))
+        inner.setdefault((source, pooled), ServedOutput(kind, source, (f"{source}.pooled" if pooled else source,)))
     return put_around(graph, Surroundings(None, tuple(inner.values())))
 
 
@@ -109,6 +109,7 @@ class _Builder:
         self._same: dict[str, Value] = {}
         self._dropped: Node | None = None
         self._probabilities: dict[str, Value] = {}
+        self._vectors: dict[str, Value] = {}
 
     def _add(self, nodes: list[Node], name: str, op: Op, *inputs: Value, dtype: DType, output: str = "") -> Value:
         shape = op.shape(*(value.shape for value in inputs))
@@ -180,13 +181,20 @@ class _Builder:
 
     def _add_embedding(self, x: Value, name: str, *, normalized: bool) -> Value:
         if len(x.shape) == _MAP:
-            if x.shape[1:] != (1, 1):
-                x = self._add(self._behind, f"{name}_pool", GlobalAvgPool(), x, dtype=x.dtype)
-            x = self._add(self._behind, f"{name}_flatten", Flatten(), x, dtype=x.dtype)
-        x = self._widen(self._behind, x, f"{name}_cast")
+            x = self._find_vector(x, name)
+        x = self._widen(self._behind, self._same.get(x.name, x), f"{name}_cast")
         if normalized:
             return self._add(self._behind, name, serving.UnitLength(), x, dtype="float32", output=name)
         return self._name_value(x, name)
+
+    def _find_vector(self, x: Value, name: str) -> Value:
+        """A map averaged, which is made once."""
+        if x.name not in self._vectors:
+            y = x
+            if x.shape[1:] != (1, 1):
+                y = self._add(self._behind, f"{name}_pool", GlobalAvgPool(), x, dtype=x.dtype)
+            self._vectors[x.name] = self._add(self._behind, f"{name}_flatten", Flatten(), y, dtype=x.dtype)
+        return self._vectors[x.name]
 
     def _widen(self, nodes: list[Node], x: Value, name: str) -> Value:
         """A value in float32."""

@@ -109,6 +109,9 @@ class FileNetwork:
             yield f"read as {many}, imported as a spec that computes {same or 'the same'}"
         around = describe_surroundings(self.model.surroundings)
         yield from (f"around the network, which alone is looked at, it {line}" for line in around)
+        if self.model.open_size:
+            height, width = self.graph.input.shape[1:]
+            yield f"its height and width are open: looked at for images of {height}x{width}"
         if self.unknown:
             yield self._describe_unknown()
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from resnet_gen.graph.surrounding_terms import (
@@ -35,14 +35,20 @@ def add_preprocessing(data: dict[str, Any], around: Surroundings, stated: Input)
     return {**data, "input": {**data.get("input", {}), **more}} if more else data
 
 
-def add_serving(data: dict[str, Any], around: Surroundings, names: Mapping[str, str]) -> dict[str, Any]:
+def add_serving(
+    data: dict[str, Any], around: Surroundings, names: Mapping[str, str], labels: Sequence[str]
+) -> dict[str, Any]:
     """The data of a spec with `serve`, where building it puts the same around the network; else as they are.
 
-    `names` is what the spec calls the network's outputs, by what the file does.
+    `names` is what the spec calls the network's outputs, by what the file does. `labels` are what the file calls its
+    classes, and are left out where they are not as many as these.
     """
     serve = _describe_serving(around, names)
-    more = {**data, "serve": serve} if serve is not None else data
-    return more if serve is not None and _serves_the_same(more, around) else data
+    if serve is None:
+        return data
+    ways = [{**serve, "labels": list(labels)}] if labels else []
+    whole = ({**data, "serve": way} for way in (*ways, serve))
+    return next((one for one in whole if _serves_the_same(one, around)), data)
 
 
 def _serves_the_same(data: dict[str, Any], around: Surroundings) -> bool:

@@ -134,13 +134,18 @@ def recover_from_graph(
         return explain_refusal(found, opened.graph, str(file), why)
     same, around = find_equivalents(found, opened.graph), opened.surroundings
     comment = [f"Recovered from {file.name}.", *(f"Computes {words}." for words in describe_equivalents(same))]
-    plain = derive_extension(found, parent) if parent is not None else found.data
-    data = add_preprocessing(plain, around, load_recovered(spec_yaml(plain)).spec.input)
-    data = add_serving(data, around, _name_outputs(found, opened, given))
+    names = _name_outputs(found, opened, given)
+
+    def complete(plain: dict[str, Any]) -> dict[str, Any]:
+        """The data with what is around the network."""
+        data = add_preprocessing(plain, around, load_recovered(spec_yaml(plain)).spec.input)
+        return add_serving(data, around, names, opened.labels)
+
+    whole = complete(found.data)
+    data = whole if parent is None else complete(derive_extension(found, parent))
     text = _write_text(data, file, " ".join(comment))
-    served = "serve" in data
-    lines = tuple(map(visible, describe_recovery(found, opened, same, weights=weights, served=served)))
-    found = found._replace(data=found.data if parent is not None else data)
+    account = describe_recovery(found, opened, same, weights=weights, serve=data.get("serve"))
+    lines, found = tuple(map(visible, account)), found._replace(data=whole)
     loaded = load_recovered(text, f"{file.name} (imported)")
     return Imported(text, lines, as_json(found, opened.graph, same), loaded, found, opened)
 

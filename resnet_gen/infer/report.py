@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import fields
 from typing import Any
 
@@ -19,14 +19,25 @@ _NAMED = 3
 
 
 def describe_recovery(
-    found: RecoveredSpec, read: OnnxModel, same: Sequence[EquivalentSpec], *, weights: bool, served: bool
+    found: RecoveredSpec,
+    read: OnnxModel,
+    same: Sequence[EquivalentSpec],
+    *,
+    weights: bool,
+    serve: Mapping[str, Any] | None,
 ) -> list[str]:
-    """Lines about a recovered specification, each of a word or two, a colon and a sentence."""
+    """Lines about a recovered specification, each of a word or two, a colon and a sentence.
+
+    `serve` is what that says of what is around its network.
+    """
     nodes = len(read.graph.nodes)
     lines = [f"proof: the spec is built to the same {several(nodes, 'operation')}, each with the same operands"]
     lines += [f"same: computes {words}" for one in same for words in describe_equivalents([one])]
     lines += [*_describe_norms(found), *_describe_names(found)]
-    lines += describe_preprocessing(read.surroundings, served=served)
+    lines += describe_preprocessing(read.surroundings, served=serve is not None)
+    if read.labels:
+        word = "serve" if "labels" in (serve or {}) else "not carried"
+        lines.append(f"{word}: {several(len(read.labels), 'label')} of classes")
     return [*lines, *(f"not carried: {what}" for what in _list_losses(found, read, weights))]
 
 
@@ -68,6 +79,8 @@ def _list_losses(found: RecoveredSpec, read: OnnxModel, weights: bool) -> Iterat
         yield f"the file's precision, {read.precision}: specs are of float32 networks, and --precision builds others"
     if read.batch is not None:
         yield f"the batch of {read.batch}: it is left open"
+    if read.open_size:
+        yield "height and width, which it leaves open: build --symbolic-size does"
     if read.unread:
         yield f"{several(read.unread, 'node')} of the file that no output depends on"
     if found.folded:

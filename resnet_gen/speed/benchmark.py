@@ -214,14 +214,20 @@ def _time_run(runner: Runner, x: Array, clock: Callable[[], float]) -> float:
     return clock() - start
 
 
-def find_common_shape(runners: Sequence[Runner], wanted: tuple[int, ...] | None, batch: int | None) -> tuple[int, ...]:
+def find_common_shape(
+    runners: Sequence[Runner],
+    wanted: tuple[int, ...] | None,
+    batch: int | None,
+    image: tuple[int, ...] | None = None,
+) -> tuple[int, ...]:
     """The shape to measure at: `wanted`, else the image that the models take, `batch` times, or in their own batch.
 
-    Raises `Refused` where a model does not take it, where two take different
-    images, and where no model says how large its image is.
+    Sides that all models leave open are those of `image`. Raises `Refused` where a model does not take it, where two
+    take different images, and where nothing says how large the image is.
     """
     if wanted is None:
         found = [next((r.shape[axis] for r in runners if r.shape[axis] is not None), None) for axis in range(4)]
+        found[1:] = [side or own for side, own in zip(found[1:], image or (None, None, None), strict=True)]
         found[0] = batch or found[0] or _find_least_batch(runners)
         if None in found:
             raise refuse("its input is no image of a fixed size", runners[0].where, "give --shapes 1x3x224x224")

@@ -12,7 +12,7 @@ import resnet_gen
 from resnet_gen.build import wrap_proof
 from resnet_gen.graph.surroundings import PixelInput
 from resnet_gen.onnx.reading import read
-from resnet_gen.onnx.reading.surroundings.file import read_surroundings
+from resnet_gen.onnx.reading.surroundings.file import read_inner_model
 from resnet_gen.onnx.wrapping import editor
 from resnet_gen.problems import Refused
 from resnet_gen.system.digest import digest_file
@@ -81,7 +81,7 @@ def test_the_file_and_its_manifest_are_the_same_each_time(model, cli):
 def test_a_wrapped_file_is_seen_through(layout, order, model, cli):
     words = ("--layout", layout, "--channel-order", order, "--outputs", "probabilities,top2,unit_embedding")
     assert cli("wrap", model, "-o", "w.onnx", "--input-type", "uint8", "--mean", "imagenet", *words)[0] == 0
-    found = read_surroundings(model.with_name("w.onnx"))
+    found = read_inner_model(model.with_name("w.onnx")).surroundings
     mean, std = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
     assert found.input == PixelInput("uint8", layout, order, 255.0, mean, std)
     assert [output.kind for output in found.outputs] == ["probabilities", "top_k", "embedding"]
@@ -365,7 +365,7 @@ def test_weights_beside_the_file_come_into_it(model, cli, tmp_path):
 def test_the_spec_in_a_file_says_how_pixels_are_normalized(model, tmp_path):
     (file,) = [path for path in resnet_gen.build("small.yaml", tmp_path / "built") if path.suffix == ".onnx"]
     made = resnet_gen.wrap(file, tmp_path / "w.onnx", input_type="uint8")
-    assert read_surroundings(made.path).input.mean == (0.485, 0.456, 0.406)
+    assert read_inner_model(made.path).surroundings.input.mean == (0.485, 0.456, 0.406)
     cut = resnet_gen.wrap(file, tmp_path / "c.onnx", cuts=["stem.act"], proof=False)
     assert not [entry for entry in onnx.load(cut.path).metadata_props if entry.key.startswith("resnet_gen.spec")]
 

@@ -11,7 +11,7 @@ import resnet_gen
 from resnet_gen.build import wrap_proof
 from resnet_gen.engine.image import _resize_and_crop, normalize_pixels
 from resnet_gen.language.spec import Input
-from resnet_gen.onnx.reading.surroundings.file import read_surroundings
+from resnet_gen.onnx.reading.surroundings.file import read_inner_model
 from resnet_gen.onnx.wrapping import editor
 from resnet_gen.problems import Refused
 from tests.helpers.onnx_runs import run_named
@@ -35,7 +35,7 @@ def model(tmp_path, monkeypatch):
 def test_pictures_of_any_size_are_what_pillow_makes_of_them(words, model, cli):
     code, _, err = cli("wrap", model, "-o", "any.onnx", *ANY, *words)
     assert (code, ", of any size, crop 0.875" in err) == (0, True), err
-    taken = read_surroundings(model.with_name("any.onnx")).input
+    taken = read_inner_model(model.with_name("any.onnx")).surroundings.input
     assert (taken.crop, taken.mean, taken.std, taken.layout) == (0.875, MEAN, STD, "NHWC")
     onnx.checker.check_model("any.onnx", full_check=True)
     if "--classes" in words:
@@ -52,7 +52,7 @@ def test_pictures_of_any_size_are_what_pillow_makes_of_them(words, model, cli):
 def test_floats_are_not_rounded_and_without_a_mean_taken_as_they_are(model, cli):
     code, _, err = cli("wrap", model, "-o", "any.onnx", "--any-size", "--crop", "1", "--outputs", "probabilities")
     assert (code, "takes 'pixels'" in err) == (0, True)
-    taken = read_surroundings(model.with_name("any.onnx")).input
+    taken = read_inner_model(model.with_name("any.onnx")).surroundings.input
     assert (taken.dtype, taken.crop, taken.mean, taken.scale) == ("float32", 1.0, (), 1.0)
 
 
@@ -60,7 +60,7 @@ def test_the_part_that_is_kept_is_that_of_the_spec_in_the_file(cli, tmp_path, mo
     monkeypatch.chdir(tmp_path)
     assert cli("build", "cifar-resnet20", "--set", "input.crop=0.9", "-o", "built")[0] == 0
     made = resnet_gen.wrap("built/cifar-resnet20.onnx", "any.onnx", input_type="uint8", any_size=True)
-    assert read_surroundings(made.path).input.crop == 0.9
+    assert read_inner_model(made.path).surroundings.input.crop == 0.9
     assert json.loads(made.manifest.read_text())["asked"]["any_size"] is True
 
 
@@ -85,6 +85,14 @@ def test_a_network_without_a_size_is_refused(model, cli):
     code, _, err = cli("wrap", "open.onnx", "-o", "no.onnx", *ANY)
     assert (code, "--any-size: it states no size to resize pictures to" in err) == (2, True)
     assert cli("wrap", "open.onnx", "-o", "fixed.onnx", *ANY, "--size", "8x12")[0] == 0
+
+
+@pytest.mark.parametrize("size", [(), ("--size", "7x10"), ("--size", "16x4")], ids=["8x8", "7x10", "16x4"])
+@pytest.mark.parametrize("crop", ["1", "0.9", "0.8", "0.75", "0.5", "0.3"])
+def test_no_size_and_crop_is_taken_for_another_where_halves_are_rounded(size, crop, model, cli):
+    """Halves are frequent where a side becomes another in a simple proportion."""
+    code, _, err = cli("wrap", model, "-o", "any.onnx", *size, *PIXELS, "--any-size", "--crop", crop)
+    assert (code, "proved: 'logits'" in err) == (0, True), err
 
 
 FAULTS = {
@@ -125,7 +133,10 @@ def test_labels_of_a_file_that_outputs_the_best_classes_are_exchanged(outputs, m
     code, _, err = cli("wrap", "first.onnx", "-o", "second.onnx", "--labels", "names1.txt")
     assert (code, "labels of 5 classes in its metadata" in err, "proved: " in err) == (0, True, True), err
     assert [read_labels(path) for path in ("first.onnx", "second.onnx")] == [list(each) for each in names]
-    assert read_surroundings(model.with_name("second.onnx")) == read_surroundings(model.with_name("first.onnx"))
+    assert (
+        read_inner_model(model.with_name("second.onnx")).surroundings
+        == read_inner_model(model.with_name("first.onnx")).surroundings
+    )
     shown = [cli("run", path, "--top", "1", "--seed", "1")[1].split("\n")[0].split()[-1] for path in
              ("first.onnx", "second.onnx")]  # fmt: skip
     if "probabilities" not in outputs:

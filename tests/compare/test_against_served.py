@@ -19,7 +19,7 @@ from resnet_gen.language.lower import lower
 from resnet_gen.language.surroundings_statement import read_statement
 from resnet_gen.onnx.metadata_keys import SERVE_KEY
 from resnet_gen.onnx.reading import read
-from resnet_gen.onnx.reading.surroundings.file import read_surroundings
+from resnet_gen.onnx.reading.surroundings.file import read_inner_model
 from resnet_gen.verify.subject import Subject
 from tests.helpers.served import eight_bits, load_served
 
@@ -69,7 +69,7 @@ def check_file(loaded, request, path):
     write_model(loaded, request, path)
     said = {entry.key: entry.value for entry in onnx.load(path, load_external_data=False).metadata_props}
     stated = without_sources(read_statement(said[SERVE_KEY]))
-    assert without_sources(read_surroundings(path)) == stated
+    assert without_sources(read_inner_model(path).surroundings) == stated
     assert without_sources(read(path).surroundings) == stated
     assert compare(loaded, path) == []
 
@@ -221,7 +221,7 @@ def test_steps_that_are_not_known_are_not_taken_for_others(name, model, tmp_path
     UNKNOWN[name](model)
     path = tmp_path / "changed.onnx"
     onnx.save(model, path)
-    around = read_surroundings(path)
+    around = read_inner_model(path).surroundings
     assert around.input is None or around.input.crop is None or "length" in name
     assert not any(each.normalized for each in around.outputs) or "length" not in name
 

@@ -1,5 +1,7 @@
 """A file with pixels before its network and classes behind it, imported: its spec builds a file with the same."""
 
+import itertools
+import json
 from dataclasses import replace
 
 import numpy as np
@@ -7,12 +9,15 @@ import onnx
 import pytest
 from onnx import TensorProto, helper, numpy_helper
 
+from resnet_gen import emit_onnx
 from resnet_gen.build.build import write_model
 from resnet_gen.build.request import Request
 from resnet_gen.graph.surrounding_terms import list_differences, simplify_surroundings
+from resnet_gen.infer.network_files import read_network_file
 from resnet_gen.infer.recovery import recover_spec
-from resnet_gen.onnx.reading.surroundings.file import read_surroundings
-from tests.compare.test_against_served import BYTES, EVERY, REQUESTS
+from resnet_gen.onnx.metadata_keys import LABELS_KEY
+from resnet_gen.onnx.reading.surroundings.file import read_inner_model
+from tests.compare.test_against_served import BYTES, EVERY, REQUESTS, compare
 from tests.helpers.served import load_served
 from tests.helpers.surroundings import Around, normalized
 
@@ -30,13 +35,13 @@ def import_and_build(path):
     found = recover_spec(path)
     again = path.with_name("again.onnx")
     write_model(found.loaded, Request(), again)
-    return read_surroundings(again), found
+    return read_inner_model(again).surroundings, found
 
 
 def check(path, settings, request=REQUESTS["fp32"], more=()):
     write_model(load_served(*settings, more=more), request, path)
     around, found = import_and_build(path)
-    assert named(simplify_surroundings(around)) == named(simplify_surroundings(read_surroundings(path)))
+    assert named(simplify_surroundings(around)) == named(simplify_surroundings(read_inner_model(path).surroundings))
     return found
 
 
@@ -71,7 +76,7 @@ def test_so_it_does_of_a_file_whose_first_layer_reads_bytes(tmp_path):
 def test_what_another_tool_put_around_is_in_the_spec_too(tmp_path):
     path = normalized(tmp_path / "m.onnx", reverse=True)
     around, found = import_and_build(path)
-    assert not [*list_differences(around, read_surroundings(path))]
+    assert not [*list_differences(around, read_inner_model(path).surroundings)]
     assert found.loaded.spec.serve.order == "BGR"
 
 
@@ -124,3 +129,68 @@ def test_an_embedding_that_is_not_carried_is_named(tmp_path):
     found = recover_spec(path)
     assert found.loaded.spec.serve is None
     assert any(line.startswith("not carried: the file outputs the embedding 'embedding'") for line in found.account)
+
+
+def outputs_of(*words):
+    """Every order of one, two or three of them, as `serve.outputs`."""
+    return [f"[{', '.join(each)}]" for many in (1, 2, 3) for each in itertools.permutations(words, many)]
+
+
+@pytest.mark.parametrize("own", ["features", "stage1"])
+@pytest.mark.parametrize("name", ["fp32", "fp16"])
+def test_maps_and_vectors_of_a_backbone_are_told_apart(own, name, tmp_path):
+    """One map may be an output, be averaged and be divided by its length: it is averaged once."""
+    path, more = tmp_path / "m.onnx", ["head=none"]
+    for outputs in outputs_of(own, "embedding", "normalized_embedding"):
+        loaded = load_served(f"outputs={outputs}", more=more)
+        write_model(loaded, REQUESTS[name], path)
+        assert compare(loaded, path) == []
+        assert compare(recover_spec(path).loaded, path) == []
+        pools = [node for node in onnx.load(path).graph.node if node.op_type == "GlobalAveragePool"]
+        assert len(pools) == ("embedding" in outputs)
+
+
+LABELS = ["null", "a: b", "#", "1e3", "- x", "'", "tench, Tinca tinca"]
+
+
+def test_labels_are_in_the_spec(tmp_path):
+    found = check(tmp_path / "m.onnx", ("outputs=[top2]", f"labels={json.dumps(LABELS)}"))
+    assert found.loaded.spec.labels == tuple(LABELS)
+    assert "serve: 7 labels of classes" in found.account
+
+
+@pytest.mark.parametrize(
+    ("serve", "labels"),
+    [(("outputs=[top2]",), LABELS[1:]), (("type=float32", "layout=NCHW", "outputs=[top2]"), LABELS)],
+)
+def test_labels_that_no_spec_can_have_are_told(serve, labels, tmp_path):
+    """They are of other classes, or the graph does not normalize, so that the spec has no `serve`."""
+    path = tmp_path / "m.onnx"
+    write_model(load_served(*serve, more=BYTES), REQUESTS["fp32"], path)
+    model = onnx.load(path)
+    del model.metadata_props[:]
+    helper.set_model_props(model, {LABELS_KEY: json.dumps(labels)})
+    onnx.save(model, path)
+    found = recover_spec(path)
+    assert f"not carried: {len(labels)} labels of classes" in found.account
+    assert found.loaded.spec.labels == ()
+
+
+def test_programs_are_given_what_is_around_beside_a_parent_too(tmp_path):
+    path = tmp_path / "m.onnx"
+    write_model(
+        load_served("outputs=[top2]", more=("input.mean=[0.1, 0.2, 0.3]", "input.std=[1, 1, 1]")), Request(), path
+    )
+    alone, beside = recover_spec(path), recover_spec(path, parent="resnet18")
+    assert beside.data["spec"] == alone.data["spec"]
+    assert alone.data["spec"]["input"]["mean"] == [0.1, 0.2, 0.3]
+    assert alone.data["spec"]["serve"]["outputs"] == ["top2"]
+
+
+def test_an_open_height_and_width_are_told(tmp_path):
+    words = "not carried: height and width, which it leaves open: build --symbolic-size does"
+    for open_size in (True, False):
+        path = emit_onnx(load_served("layout=NCHW"), tmp_path / "m.onnx", symbolic_size=open_size)
+        assert (words in recover_spec(path).account) == open_size
+        lines = [*read_network_file(path).describe()]
+        assert ("its height and width are open: looked at for images of 16x16" in lines) == open_size

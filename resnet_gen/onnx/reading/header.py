@@ -98,6 +98,11 @@ class FileHeader:
             raise self.make_refusal(f"input '{name}': images of {list(sides)} are beyond any machine")
         return Value(value.name, sides), dims[0], dtype.name
 
+    def leaves_size_open(self, name: str) -> bool:
+        """Whether an input has no height and width of its own, but those that the file says its network is for."""
+        sides = next(value.type.tensor_type.shape.dim[2:] for value in self._graph.input if value.name == name)
+        return not any(side.HasField("dim_value") for side in sides)
+
     def _stated_size(self) -> list[int | None]:
         """The height and width that a file of ours, which takes any, says its network is for."""
         found = [entry.value for entry in self._model.metadata_props if entry.key == SIZE_KEY]

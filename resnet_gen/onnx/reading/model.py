@@ -64,7 +64,7 @@ class OnnxModel:
     `replaceable` is how many initializers are inputs, too, so that whoever runs the file may give others; `images` is
     the element type of the input. `surroundings` are what the file has around the network, whose graph this is.
     `labels` are what its metadata call the classes, none where they cannot be read; `contradiction` is how what they
-    say of the surroundings is not so.
+    say of the surroundings is not so. With `open_size` it takes images of any height and width, the graph being of one.
     """
 
     path: Path
@@ -83,6 +83,7 @@ class OnnxModel:
     surroundings: Surroundings = NOTHING_AROUND
     labels: tuple[str, ...] = ()
     contradiction: str | None = None
+    open_size: bool = False
 
     @property
     def batch_norm(self) -> str | None:

@@ -81,7 +81,8 @@ class ModelReader:
         if around is None:
             return ModelReader(self._path, self._outline, partial=self._partial, look_inside=False).read()
         wrong = find_contradiction(self._header.metadata(), self._around)
-        return replace(found, surroundings=around, labels=self._header.labels(), contradiction=wrong)
+        size = self._header.leaves_size_open(self._walk.net.input.name)
+        return replace(found, surroundings=around, labels=self._header.labels(), contradiction=wrong, open_size=size)
 
     def _settle_surroundings(self, graph: Graph) -> Surroundings | None:
         """What is around the graph, once its outputs are known; None for what is of other outputs than they are."""

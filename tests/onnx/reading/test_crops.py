@@ -7,7 +7,7 @@ from onnx import TensorProto, numpy_helper
 
 from resnet_gen.build.build import model_bytes
 from resnet_gen.build.request import Request
-from resnet_gen.onnx.reading.surroundings.file import read_surroundings, uses_resize
+from resnet_gen.onnx.reading.surroundings.file import read_inner_model, uses_resize
 from resnet_gen.ops.serving import round_part
 from tests.helpers.served import load_served
 from tests.helpers.surroundings import MEAN, STD, Around, resize_by_operator
@@ -28,7 +28,7 @@ def built():
 def read(model, folder):
     """The part that is kept, as a file says it by its nodes; None where they are no crop."""
     (folder / "m.onnx").write_bytes(model.SerializeToString())
-    around = read_surroundings(folder / "m.onnx")
+    around = read_inner_model(folder / "m.onnx").surroundings
     return around.input and around.input.crop
 
 
@@ -93,5 +93,5 @@ def test_files_that_resize_by_the_operator_are_read_as_before(tmp_path):
     dims[1].dim_param, dims[2].dim_param = "height", "width"
     around.model.opset_import[0].version = 18
     path = around.write(tmp_path / "old.onnx")
-    taken = read_surroundings(path).input
+    taken = read_inner_model(path).surroundings.input
     assert (taken.crop, taken.mean, taken.std, uses_resize(path)) == (0.875, MEAN, STD, True)

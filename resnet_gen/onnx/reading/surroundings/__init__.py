@@ -22,6 +22,18 @@ class InnerModel(NamedTuple):
     surroundings: Surroundings
     places: Sequence[int]
 
+    def find_image_size(self) -> tuple[int, int] | None:
+        """Height and width of the image that the network takes; None where it takes no image, or one is open."""
+        given = {tensor.name for tensor in self.model.graph.initializer}
+        sides = [
+            [side.dim_value for side in value.type.tensor_type.shape.dim]
+            for value in self.model.graph.input
+            if value.name not in given
+        ]
+        if len(sides) != 1 or len(sides[0]) != 4 or not all(sides[0][2:]):
+            return None
+        return sides[0][2], sides[0][3]
+
 
 def see_through(model: ModelProto, constants: Mapping[str, FileConstant], opset: int) -> InnerModel:
     """The network inside of a model, and all that stands around it; the model itself where nothing does.

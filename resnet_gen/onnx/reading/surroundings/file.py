@@ -4,20 +4,19 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from resnet_gen.graph.surroundings import Surroundings
 from resnet_gen.onnx.reading.header import FileHeader
 from resnet_gen.onnx.reading.model_outline import read_outline
-from resnet_gen.onnx.reading.surroundings import see_through
+from resnet_gen.onnx.reading.surroundings import InnerModel, see_through
 
 
-def read_surroundings(path: Path) -> Surroundings:
-    """What stands around the network of a file; raises `Refused` for one that cannot be read.
+def read_inner_model(path: Path) -> InnerModel:
+    """The network of a file, and what stands around it; raises `Refused` for one that cannot be read.
 
     What the outputs that the network makes itself are, logits or a vector or a map, goes by the layers before them.
     """
     outline = read_outline(path)
     header = FileHeader(outline, path)
-    return see_through(outline.model, header.initializers(), header.opset()).surroundings
+    return see_through(outline.model, header.initializers(), header.opset())
 
 
 def uses_resize(path: Path) -> bool:
