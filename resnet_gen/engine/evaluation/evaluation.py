@@ -131,11 +131,11 @@ class _ImageReader:
     def _leave_out(self, image: BrokenImage) -> None:
         if not self._effort.skip_broken:
             *others, last = image.refused.problems
-            raise Refused([*others, replace(last, hint="; ".join(filter(None, (last.hint, self._effort.advice))) or None)])
+            hint = "; ".join(filter(None, (last.hint, self._effort.advice))) or None
+            raise Refused([*others, replace(last, hint=hint)])
         self.left_out += 1
         if self.left_out <= _MOST_LISTED:
             self.broken.append(image)
-
 
 
 def evaluate_models(
