@@ -153,9 +153,9 @@ def _read_labels(archive: zipfile.ZipFile, path: Path) -> Labels:
         data = stream.read(size)
     if len(data) < size:
         raise EOFError("'labels' ends early")
-    found = np.frombuffer(data, header.dtype)
-    beyond = found[(found < 0) | (found > np.iinfo(np.int64).max)]
+    values = np.frombuffer(data, header.dtype)
+    beyond = values[(values < 0) | (values > np.iinfo(np.int64).max)]
     if len(beyond):
         raise refuse(f"label {beyond[0]:,}: labels are indices from 0", str(path), _FORM)
-    labels: Labels = found.astype(np.int64)
+    labels: Labels = values.astype(np.int64)
     return labels
