@@ -275,8 +275,9 @@ def _same_but_for_letters(a: str, b: str) -> bool:
 
 
 def several(number: int, noun: str) -> str:
-    """`1 value`, `2 values`."""
-    return f"{number:,} {noun}" + ("" if number == 1 else "s")
+    """`1 value`, `2 values`, `2 classes`."""
+    plural = f"{noun}es" if noun.endswith("s") else f"{noun}s"
+    return f"{number:,} {noun if number == 1 else plural}"
 
 
 WORDS: dict[str, str | None] = {

@@ -14,7 +14,7 @@ from resnet_gen.language.lower import lower
 from resnet_gen.language.source import read_text
 from resnet_gen.ops.limits import BATCHES
 from resnet_gen.ops.precision import PRECISIONS, Precision
-from resnet_gen.problems import Document, refuse
+from resnet_gen.problems import Document, refuse, several
 from resnet_gen.speed.estimated_rates import estimate_rates, lacks_rates
 from resnet_gen.speed.layer_comparison import LayerComparison, compare_layers
 from resnet_gen.speed.limits import PREDICTED_BATCH, PREDICTED_PRECISION
@@ -44,8 +44,11 @@ class KnownSubject(NamedTuple):
     batch: int
 
 
-def resolve_subject(path: Path, said: ProfileSubject) -> KnownSubject:
-    """What a profile is of; raises `Refused` for what nobody says, the manifest beside it neither."""
+def resolve_subject(path: Path, said: ProfileSubject, measured: int | None = None) -> KnownSubject:
+    """What a profile is of; raises `Refused` for what nobody says, the manifest beside it neither.
+
+    `measured` is the batch that the profile itself says; another that somebody says is refused.
+    """
     place = manifest.locate_beside(path)
     built = manifest.read(place) or {}
     spec = said.spec or _read_spec(built, place)
@@ -59,13 +62,16 @@ def resolve_subject(path: Path, said: ProfileSubject) -> KnownSubject:
         raise refuse("on which device? no manifest says it", str(path), "say --for DEVICE")
     usual: Precision = "fp32" if device.engine == "onnx" else PREDICTED_PRECISION
     precision = said.precision or _choose(built.get("precision")) or usual
-    return KnownSubject(spec, device, precision, said.batch or _read_batch(part))
+    if measured and said.batch not in (None, measured):
+        message = f"its runs had {several(measured, 'image')} at once, not {said.batch:,}"
+        raise refuse(message, str(path), f"say --batch {measured}, or leave it out")
+    return KnownSubject(spec, device, precision, said.batch or measured or _read_batch(part))
 
 
 def compare_files(paths: Sequence[Path], said: ProfileSubject) -> tuple[Loaded, LayerComparison]:
     """The network of a profile, and its measured layers beside the predicted kernels; raises `Refused`."""
     data = read_profile(paths)
-    subject = resolve_subject(paths[0], said)
+    subject = resolve_subject(paths[0], said, data.batch)
     graph, device = lower(subject.spec), subject.device
     estimated = lacks_rates(device, subject.precision)
     if estimated:

@@ -36,7 +36,7 @@ _WIDEST = 60
 @click.option(
     "--batch",
     type=click.IntRange(*BATCHES),
-    help=f"Images at once.  [default: the one that the bundle is tuned for, or {PREDICTED_BATCH}]",
+    help=f"Images at once.  [default: the profile's or the bundle's, or {PREDICTED_BATCH}]",
 )
 @click.option(
     "--calibrate", type=options.FILE, metavar="FILE.yaml", help="File to write the device to, with what was measured."

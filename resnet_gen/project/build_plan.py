@@ -23,7 +23,7 @@ from resnet_gen.problems import Loc, Problem, Refused, Span, refuse, shorten, su
 from resnet_gen.project.build_table import MOST_BUILDS, BuildTable
 from resnet_gen.project.build_wishes import Wishes, drop_idle, find_key, load_device, make_request, spell_keys
 from resnet_gen.project.project_file import Project
-from resnet_gen.quantization.calibration.images import RANDOM
+from resnet_gen.quantization.calibration.images import RANDOM, confine_pictures
 from resnet_gen.speed.targets import is_file_of_device
 from resnet_gen.system.links import check_named, shown_path
 from resnet_gen.weights.downloads.names import LIBRARIES
@@ -271,16 +271,26 @@ class _TablePlan:
         if table := found.get("calibration"):
             given = table.model_dump(exclude_none=True)
             if given["source"] != RANDOM:
-                given["source"] = self._check_path(given["source"], self._find("calibration"), "calibration")
+                given["source"] = self._check_images(given["source"])
             found["calibration"] = given
         for key, settings in (("engine", found.get("engine")), ("project_engine", self.project.settings.engine)):
             found[key] = settings.model_dump(mode="json", exclude_unset=True) if settings else None
         return {key: value for key, value in found.items() if value is not None}
 
+    def _check_images(self, source: str) -> str:
+        """The path of images to calibrate with as commands take it, none of which leads out."""
+        where = self._find("calibration")
+        path = self._check_path(source, where, "calibration")
+        confine_pictures(Path(path), lambda picture: self._check_named(picture, where, "calibration", str(picture)))
+        return path
+
+    def _check_named(self, path: Path, where: Span | None, key: str, called: str) -> None:
+        check_named(path, self.project.path, where, f"builds.{self.name}.{key}: '{shorten(called)}'")
+
     def _check_path(self, path: str, where: Span | None, key: str) -> str:
         """A path from the project file as commands take it; raises `Refused` for one that leads out."""
         full = self.project.folder / path
-        check_named(full, self.project.path, where, f"builds.{self.name}.{key}: '{shorten(path)}'")
+        self._check_named(full, where, key, path)
         return shown_path(full)
 
     def _check_file(self, weights: str) -> None:

@@ -19,9 +19,13 @@ _MOST_MISSING = 0.1
 def list_figures(loaded: Loaded, comparison: LayerComparison, source: str) -> dict[str, Any]:
     """The keys of a device's file: `measured` for a shipped network as it is shipped, else `efficiency`.
 
-    Raises `Refused` where no efficiency explains what was measured, and where much of the network was not found in it.
+    Raises `Refused` where no efficiency explains what was measured, where much of the network was not found in it, and
+    for what a CPU computed where the device is none.
     """
     prediction = comparison.prediction
+    if comparison.profile.on_cpu and prediction.target.engine != "onnx":
+        message = f"a CPU computed what was measured, and {prediction.target.name} is none"
+        raise refuse(message, hint="is it the profile of another machine? --for cpu is for this kind")
     missing = sum(row.predicted_ms or 0.0 for row in comparison.unmeasured) / 1e3 / prediction.seconds
     if missing > _MOST_MISSING:
         message = f"{missing:.0%} of the predicted time is of kernels that no measured layer names"

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from statistics import median
+
 from resnet_gen.graph import Graph
 from resnet_gen.ops.precision import Precision
 from resnet_gen.problems import refuse
@@ -12,7 +14,8 @@ from resnet_gen.speed.targets import Target
 
 _TERA, _GIGA = 1e12, 1e9
 _LEAST_PART = 0.01
-"""Of all time: a layer that takes less says little, as runtimes round to microseconds."""
+"""Of what all would take if each took the median, which no layer that was interrupted changes: one that takes less says
+little, as runtimes round to microseconds."""
 _DIGITS = 4
 
 
@@ -30,8 +33,8 @@ def estimate_rates(graph: Graph, target: Target, precision: Precision, batch: in
     plain = {**stated, precision: stated.get(precision, 1.0)}
     unit = target.model_copy(update={"peak_tflops": plain, "bandwidth_gb_s": target.bandwidth_gb_s or 1.0})
     rows = compare_layers(predict(graph, unit, precision, batch), profile).matched
-    total = sum(row.measured_ms or 0.0 for row in rows)
-    long = [row for row in rows if (row.measured_ms or 0.0) >= _LEAST_PART * total] or rows
+    usual = len(rows) * median(row.measured_ms or 0.0 for row in rows) if rows else 0.0
+    long = [row for row in rows if (row.measured_ms or 0.0) >= _LEAST_PART * usual] or rows
     peak = max((sum(c.compute for c in row.kernels) / _seconds(row) for row in long), default=0.0)
     moved = max((sum(c.bytes for c in row.kernels) / _seconds(row) for row in long), default=0.0)
     if not (peak and moved):

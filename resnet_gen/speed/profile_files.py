@@ -11,13 +11,15 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal, TypeAlias
 
+from resnet_gen.ops.limits import BATCHES
 from resnet_gen.problems import Refused, refuse
 from resnet_gen.system.files import read_regular_file, why_unread
 
 ProfileKind: TypeAlias = Literal["trtexec", "onnxruntime"]
 """Whose measurements they are."""
-_LARGEST = 4 << 20
-"""Bytes of a file; detailed information of a ResNet-152's layers has one million."""
+_LARGEST = 16 << 20
+"""Bytes of a file: detailed information of a ResNet-152's layers has one million, 100 runs of a ResNet-50 by ONNX
+Runtime have six."""
 _MOST_LAYERS, _LONGEST_NAME = 20_000, 100_000
 _MOST_MS = 1e7
 _METADATA = re.compile(r"\[ONNX Layer: ([^\]|]{1,1000}?)(?: \|[^\]]*)?\]")
@@ -46,6 +48,10 @@ class ProfileData:
     kind: ProfileKind
     runs: int
     layers: tuple[MeasuredLayer, ...]
+    batch: int | None = None
+    """Images at once, where the file says it: ONNX Runtime's has the shapes that convolutions put out."""
+    on_cpu: bool = False
+    """Whether the file says that a CPU computed all of it."""
 
     @property
     def milliseconds(self) -> float:
@@ -78,15 +84,23 @@ def read_profile(paths: Sequence[Path]) -> ProfileData:
         raise _refuse_form(path) from None
     if not found or len(found) > _MOST_LAYERS:
         raise _refuse_form(path)
-    return ProfileData(kind, runs, tuple(found))
+    if kind == "trtexec":
+        return ProfileData(kind, runs, tuple(found))
+    batches = sorted(_find_batches(data))
+    if len(batches) > 1:
+        hint = "profile runs of one batch alone"
+        raise refuse(f"its runs had batches of {batches[0]:,} and of {batches[1]:,}", str(path), hint)
+    return ProfileData(kind, runs, tuple(found), next(iter(batches), None), _ran_on_cpu(data))
 
 
 def _read_json(path: Path) -> Any:
     try:
         return json.loads(read_regular_file(path, _LARGEST))
     except OSError as error:
-        large = error.errno == errno.EFBIG
-        raise refuse("too large to be a profile" if large else why_unread(error), str(path)) from None
+        if error.errno != errno.EFBIG:
+            raise refuse(why_unread(error), str(path)) from None
+        words = f"more than {_LARGEST >> 20} MiB, too large for a profile"
+        raise refuse(words, str(path), "profile fewer runs") from None
     except (ValueError, RecursionError):
         raise _refuse_form(path) from None
 
@@ -122,6 +136,26 @@ def _read_ort(data: Any, runs: int) -> Iterator[MeasuredLayer]:
 def _count_runs(data: Any) -> int:
     runs = [event for event in data if event.get("cat") == "Session" and event.get("name") == "model_run"]
     return max(1, len(runs))
+
+
+def _find_batches(data: Any) -> set[int]:
+    """How many images convolutions put out at once."""
+    arguments = (event["args"] for event in data if isinstance(event.get("args"), dict))
+    shapes = (each.get("output_type_shape") for each in arguments if str(each.get("op_name", "")).endswith("Conv"))
+    found = (next(iter(shape[0].values())) for shape in shapes if isinstance(shape, list) and _is_typed(shape[:1]))
+    sides = (dims[0] for dims in found if isinstance(dims, list) and dims)
+    return {side for side in sides if type(side) is int and BATCHES.least <= side <= BATCHES.most}
+
+
+def _is_typed(shapes: list[Any]) -> bool:
+    """Whether a shape is there, with its type: `{"float": [8, 64, 56, 56]}`."""
+    return bool(shapes) and isinstance(shapes[0], dict) and len(shapes[0]) == 1
+
+
+def _ran_on_cpu(data: Any) -> bool:
+    arguments = (event["args"] for event in data if isinstance(event.get("args"), dict))
+    providers = {str(each["provider"]) for each in arguments if each.get("provider")}
+    return providers == {"CPUExecutionProvider"}
 
 
 def _read_layer_information(data: dict[str, Any], path: Path) -> dict[str, tuple[str, ...]]:

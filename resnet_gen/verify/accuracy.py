@@ -21,8 +21,9 @@ from resnet_gen.language.budgets import AccuracyBudget
 from resnet_gen.language.custom_parts.files import give_notice
 from resnet_gen.language.load import Loaded
 from resnet_gen.ops.precision import Calibration, Precision
-from resnet_gen.problems import Loc, Problem, Refused, Span, refuse
-from resnet_gen.system.links import check_named
+from resnet_gen.problems import Loc, Problem, Refused, Span, refuse, shorten
+from resnet_gen.quantization.calibration.images import confine_pictures
+from resnet_gen.system.links import check_named, shown_path
 from resnet_gen.verify.stated_budgets import StatedBudgets, place_problem
 from resnet_gen.verify.subject import Subject
 from resnet_gen.weights.downloads.names import WeightsSource
@@ -50,8 +51,14 @@ class StatedAccuracy:
         return path
 
     def confine(self, key: str) -> Callable[[Path], None]:
-        """Refuses files that lie elsewhere: what others cannot see, nobody can review."""
-        return lambda path: check_named(path, self._base, self.span(key), key)
+        """Refuses files that lie elsewhere, what the key names and what that holds: nobody could review them."""
+        named = self._base.parent / getattr(self.budget, key)
+
+        def check(path: Path) -> None:
+            called = key if path == named else f"{key}: '{shorten(shown_path(path))}'"
+            check_named(path, self._base, self.span(key), called)
+
+        return check
 
     def find_span(self, problem: Problem) -> Span | None:
         """Where the file stands that a problem is about; the images, for any other."""
@@ -159,7 +166,7 @@ def _evaluate(subject: Subject, each: StatedAccuracy) -> Evaluation:
     precisions += ["fp32"] if each.budget.drop_from_fp32 is not None and precisions != ["fp32"] else []
     form = ImageForm(subject.loaded.spec.input)
     models = [EvaluatedModel(_open_precision(subject, each, kind, weights), form) for kind in precisions]
-    return evaluate_models(models, images, EvaluationEffort(), _make_progress(subject))
+    return evaluate_models(models, images, EvaluationEffort(advice=None), _make_progress(subject))
 
 
 def _make_progress(subject: Subject) -> EvaluationProgress | None:
@@ -192,6 +199,8 @@ def _open_precision(subject: Subject, each: StatedAccuracy, precision: Precision
     """The network in a precision, run as its file is written, so that no CPU's own kernels decide."""
     eight = precision in EIGHT_BITS
     images = each.resolve("calibration") if eight else None
+    if images:
+        confine_pictures(images, each.confine("calibration"))
     runtime = each.budget.runtime if precision == each.budget.precision else None
     of_engine = runtime in BACKENDS
     wishes = BuildWishes(

@@ -278,6 +278,14 @@ def of_arrays(**named):
     return lambda folder: arrays(folder, **named)
 
 
+def bomb(folder):
+    """Three million images of 8 x 8 in a few kilobytes, none of which has to be read to know it."""
+    path = folder / "a.npz"
+    np.savez_compressed(path, images=np.zeros((3_000_000, 8, 8), np.uint8), labels=np.zeros(3_000_000, np.uint8))
+    assert path.stat().st_size < 1 << 20
+    return path
+
+
 IMAGES = np.zeros((4, 16, 16, 3), np.uint8)
 WRONG = {
     "nothing there": (lambda folder: folder / "none", "there is no such file or folder"),
@@ -296,7 +304,10 @@ WRONG = {
     "an image twice": (of_table(["a.png", 1], ["b.png", 2], ["a.png", 1]), "'a.png' is listed twice"),
     "names and numbers": (of_table(["a.png", "cat"], ["b.png", 2]), "label '2' stands among names"),
     "no label": (of_table(["a.png", "cat"], ["b.png", ""]), "label '' stands among names"),
-    "a negative label": (of_table(["a.png", "1"], ["b.png", "-1"]), "label '1' stands among names"),
+    "an image twice, otherwise": (of_table(["a/b.png", 1], ["a/./c/../b.png", 1]), "'a/./c/../b.png' is listed twice"),
+    "a negative label": (of_table(["a.png", "1"], ["b.png", "-1"]), "label '-1' is a number and no index from 0"),
+    "labels as a table with gaps has them": (of_table(["a.png", "2.0"], ["b.png", "10.0"]), "label '2.0' is a number"),
+    "a label of many digits": (of_table(["a.png", "9" * 5000]), "label '99999"),
     "latin-1": (of_bytes("t.csv", "b\xe4r.png,1\n".encode("latin-1")), "not UTF-8 text"),
     "an open quote": (of_bytes("t.csv", b'"a.png,1\n'), "not a table: unexpected end of data"),
     "a long line": (of_bytes("t.csv", b"a" * 70_000), "a line of more than 65,536 bytes"),
@@ -310,10 +321,20 @@ WRONG = {
     "labels of text": (of_arrays(images=IMAGES, labels=np.array(list("abcd"))), "'labels' is <U1 of 1 dimensions"),
     "float labels": (of_arrays(images=IMAGES, labels=np.zeros(4)), "'labels' is float64 of 1 dimensions"),
     "labels below 0": (of_arrays(images=IMAGES, labels=np.array([0, 1, -2, 3])), "label -2: labels are indices from 0"),
-    "huge labels": (of_arrays(images=IMAGES, labels=np.full(4, 2**64 - 1, np.uint64)), "label -1: labels are indices"),
+    "huge labels": (of_arrays(images=IMAGES, labels=np.full(4, 2**64 - 1, np.uint64)), "label 18,446,744,073,709,551"),
     "Fortran's order": (of_arrays(images=np.asfortranarray(IMAGES), labels=np.zeros(4, int)), "in Fortran's order"),
+    "a bomb": (lambda folder: bomb(folder), "3,000,000 images are out of proportion to the file"),
     "whole numbers": (of_arrays(images=IMAGES.astype(int), labels=np.zeros(4, int)), "'images' is int64"),
 }  # fmt: skip
+
+
+def test_spaces_around_a_label_are_none_of_it(folder):
+    """As behind the commas of some tables: an index stays one, and is not sorted as text."""
+    path = table(folder, [["cat/1.png", " 10"], ["cat/2.png", "2 "], ["dog/1.png", " 2"]])
+    images = open_labelled_images(str(path))
+    assert (images.classes, images.labels.tolist()) == ((), [10, 2, 2])
+    path = table(folder, [["cat/1.png", " cat"], ["cat/2.png", "cat"], ["dog/1.png", "a 1.5 b"]])
+    assert open_labelled_images(str(path)).classes == ("a 1.5 b", "cat")
 
 
 @pytest.mark.parametrize("case", WRONG)

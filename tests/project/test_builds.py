@@ -25,6 +25,7 @@ from resnet_gen.project.project_file import find_project
 from resnet_gen.quantization import quantizer
 from resnet_gen.system.resources import targets_folder
 from resnet_gen.weights.initialization import SeededWeights
+from tests.engine.test_labelled_images import picture
 from tests.helpers.project_files import begin_project, everything, write
 
 NET = """\
@@ -511,6 +512,18 @@ def test_a_link_leads_nothing_out(project, cli, tmp_path_factory):
     assert code == 2
     assert "leads out of the repository" in said
     assert list(outside.iterdir()) == []
+
+
+def test_no_image_to_calibrate_with_leads_out(project, tmp_path_factory):
+    """Each of a folder, that is, and not the folder alone; of the project's own, one may be a link to another."""
+    picture(Path("photos/a/x.png"))
+    Path("photos/y.png").symlink_to("a/x.png")
+    table = '[builds.b]\nspecs = ["nets/net.yaml"]\nprecisions = ["int8"]\nplacement = "cpu"\ncalibration = "photos"\n'
+    assert len(plans(table)) == 1
+    Path("photos/a/z.png").symlink_to(picture(tmp_path_factory.mktemp("outside") / "x.png"))
+    with pytest.raises(Refused) as refused:
+        plans(table)
+    assert "resnet-gen.toml:5:15: error: builds.b.calibration: 'photos/a/z.png': leads out" in str(refused.value)
 
 
 def test_a_manifest_names_no_file_elsewhere(project, cli):

@@ -91,6 +91,10 @@ def test_a_cpu_of_which_no_rate_is_stated_has_those_that_its_layers_reached(tmp_
     assert found.prediction.target.peak_tflops["fp32"] == pytest.approx(0.05, rel=1e-3)
     assert found.prediction.target.bandwidth_gb_s == pytest.approx(2.0, rel=1e-3)
     assert found.efficiency == pytest.approx(1.0, rel=0.05)
+    slowed = dict.fromkeys(["conv1", "layer2.0.conv1"], 1e3 * sum(times.values()))  # which were interrupted
+    noisy = profile(write(tmp_path / "n.json", {**times, **slowed}), NET, device="cpu", batch=4)
+    assert noisy.prediction.target.peak_tflops["fp32"] == pytest.approx(0.05, rel=1e-3)
+    assert noisy.prediction.target.bandwidth_gb_s == pytest.approx(2.0, rel=1e-3)
     half = found.prediction.target.model_copy(update={"bandwidth_gb_s": None, "peak_tflops": {"fp32": 7.0}})
     stated = profile(path, NET, device=half, batch=4)
     assert stated.prediction.target.peak_tflops == {"fp32": 7.0}
@@ -124,6 +128,66 @@ def test_onnx_runtime_s_own_profile_of_this_machine_makes_a_device_of_it(tmp_pat
     seconds = predict(NET, str(device), precision="fp32", batch=8).seconds
     assert seconds == pytest.approx(data["measured_ms"] / 1e3, rel=0.01)
     assert load_target(str(device)).note.startswith("Peak and bandwidth are the best")
+
+
+def run_profiled(tmp_path, *batches):
+    """ONNX Runtime's own profile of a small network, run with these batches."""
+    emit_onnx(NET, tmp_path / "net.onnx")
+    options = onnxruntime.SessionOptions()
+    options.enable_profiling = True
+    options.profile_file_prefix = str(tmp_path / "ort")
+    session = onnxruntime.InferenceSession(tmp_path / "net.onnx", options, providers=["CPUExecutionProvider"])
+    for batch in batches:
+        session.run(None, {"input": np.zeros((batch, 3, 32, 32), np.float32)})
+    return session.end_profiling()
+
+
+def test_the_batch_is_the_profile_s_own(tmp_path, cli):
+    """Images a second are as many times more as images are at once; no other batch, nor two, are taken for it."""
+    path = run_profiled(tmp_path, 4, 4)
+    found = profile(path, NET, device="cpu")
+    assert (found.profile.batch, found.prediction.batch) == (4, 4)
+    assert found.images_per_second == pytest.approx(4e3 / found.profile.milliseconds)
+    assert profile(path, NET, device="cpu", batch=4).prediction.batch == 4
+    with pytest.raises(Refused, match="its runs had 4 images at once, not 1"):
+        profile(path, NET, device="cpu", batch=1)
+    with pytest.raises(Refused, match="its runs had batches of 1 and of 8"):
+        profile(run_profiled(tmp_path, 8, 1), NET, device="cpu")
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [None, [], {"op_name": "Conv"}, {"op_name": 1, "output_type_shape": [{"float": [4]}]},
+     *({"op_name": "Conv", "output_type_shape": shape} for shape in (
+         1, [], [1], [{}], [{"a": [1], "b": [2]}], [{"a": 4}], [{"a": []}], [{"a": ["4"]}], [{"a": [True]}],
+         [{"a": [0]}], [{"a": [10**30]}], [{"a": [[4]]}], {"a": [4]},
+     ))],
+)  # fmt: skip
+def test_a_batch_that_is_none_is_not_taken(arguments, tmp_path):
+    event = {"cat": "Node", "name": "conv1_kernel_time", "dur": 5, "args": arguments}
+    path = tmp_path / "p.json"
+    path.write_text(json.dumps([event]))
+    assert profile(path, NET, device="t4").profile.batch is None
+
+
+def test_what_a_cpu_computed_makes_no_gpu(tmp_path, cli):
+    path = run_profiled(tmp_path, 1)
+    command = ["profile", path, "--spec", NET, "--precision", "fp32", "--calibrate", tmp_path / "d.yaml", "--for"]
+    code, _, err = cli(*command, "t4")
+    assert (code, err.splitlines()[0]) == (2, "error: a CPU computed what was measured, and t4 is none")
+    assert not (tmp_path / "d.yaml").exists()
+    path = write(tmp_path / "d.json", {c.kernel.node.name: 1.0 for c in predict(NET, "t4").costs})
+    assert not profile(path, NET, device="t4").profile.on_cpu
+
+
+def test_a_profile_of_many_runs_is_not_too_large(tmp_path, monkeypatch):
+    path = write(tmp_path / "p.json", {"conv1": 1.0, "x" * 90_000: 1.0})
+    path.write_text(path.read_text() + " " * (6 << 20))
+    assert profile(path, NET, device="t4").profile.runs == 100
+    path.write_text(path.read_text() + " " * (11 << 20))
+    with pytest.raises(Refused, match="more than 16 MiB, too large for a profile") as refused:
+        profile(path, NET, device="t4")
+    assert refused.value.problems[0].hint == "profile fewer runs"
 
 
 def test_what_only_one_of_the_two_has_is_said(tmp_path, cli):

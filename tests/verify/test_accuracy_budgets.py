@@ -1,10 +1,12 @@
 """Budgets of accuracy: held with `--evaluate`, at the line that states them, and told of without."""
 
 import json
+import os
 import shutil
 
 import numpy as np
 import pytest
+from PIL import Image
 
 import resnet_gen
 from resnet_gen.language.budgets import AccuracyBudget
@@ -198,8 +200,25 @@ def test_no_image_leads_out_of_the_project(project, cli, tmp_path_factory):
         (project / "net.yaml").write_text(f"{SPEC}  accuracy: {budget}\n")
         code, _, err = cli("verify", "net.yaml", "--evaluate")
         assert code == 2
-        assert "error: data: leads out of the project's folder\n" in err
+        named = os.path.relpath(outside) if data == "t.csv" else "d/3/y.png"
+        assert f"error: data: '{named}': leads out of the project's folder\n" in err
+        assert "--skip-broken" not in err  # which is no option of `verify`
         assert cli("evaluate", "resnet8-digits", "--weights", WEIGHTS, "--data", data)[0] == 0
+
+
+def test_no_image_to_calibrate_with_leads_out_of_the_project(project, cli, tmp_path_factory):
+    photo = project / "photos" / "a" / "x.png"
+    photo.parent.mkdir(parents=True)
+    Image.fromarray(np.arange(64, dtype=np.uint8).reshape(8, 8)).save(photo)
+    keys = "data: few.npz, weights: w.safetensors, precision: int8, calibration: photos, min: 0.0"
+    (project / "net.yaml").write_text(f"{SPEC}  accuracy: {{{keys}}}\n")
+    photo.with_name("z.png").symlink_to("x.png")  # one of its own may be a link
+    assert cli("verify", "net.yaml", "--evaluate")[0] == 0
+    outside = picture(tmp_path_factory.mktemp("outside") / "x.png", mode="L")
+    photo.with_name("y.png").symlink_to(outside)
+    code, _, err = cli("verify", "net.yaml", "--evaluate")
+    assert code == 2
+    assert "error: calibration: 'photos/a/y.png': leads out of the project's folder\n" in err
 
 
 @pytest.mark.parametrize(

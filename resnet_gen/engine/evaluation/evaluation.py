@@ -26,11 +26,15 @@ _MOST_LISTED = 1_000
 
 
 class EvaluationEffort(NamedTuple):
-    """How images are evaluated: so many at once, broken ones left out or refused, and so many changes listed."""
+    """How images are evaluated: so many at once, broken ones left out or refused, and so many changes listed.
+
+    `advice` is what whoever asked may do about a broken image.
+    """
 
     batch: int = EVALUATED_BATCH
     skip_broken: bool = False
     changes: int = DEFAULT_CHANGES
+    advice: str | None = "--skip-broken leaves such images out, and says how many"
 
 
 class ModelEvaluation(NamedTuple):
@@ -127,13 +131,11 @@ class _ImageReader:
     def _leave_out(self, image: BrokenImage) -> None:
         if not self._effort.skip_broken:
             *others, last = image.refused.problems
-            raise Refused([*others, replace(last, hint="; ".join(filter(None, (last.hint, _SKIP))))])
+            hint = "; ".join(filter(None, (last.hint, self._effort.advice))) or None
+            raise Refused([*others, replace(last, hint=hint)])
         self.left_out += 1
         if self.left_out <= _MOST_LISTED:
             self.broken.append(image)
-
-
-_SKIP = "--skip-broken leaves such images out, and says how many"
 
 
 def evaluate_models(

@@ -33,6 +33,8 @@ _ERRORS = (*ZIP_ERRORS, *HEADER_ERRORS)
 _FORM = "numpy.savez(FILE, images=..., labels=...): uint8 (N, H, W, C) or float (N, C, H, W), and N indices from 0"
 _UNPACKED, _UNPACKED_EACH = 1 << 29, 16
 """Bytes that the images may unpack to, and how many more for each byte of the file."""
+_IMAGES_ALWAYS, _BYTES_EACH = 20_000, 4
+"""Images that any file may hold, and bytes of the file for each more: each takes time, however small it is."""
 _LABELS_HELD, _LABELS_HELD_EACH = 16 << 20, 2
 """The same of the labels, which are all held."""
 
@@ -133,6 +135,9 @@ def _check_images(header: NpyHeader, size: int, path: Path) -> None:
         raise refuse(f"'images' is {found}, not images", str(path), _FORM)
     if math.prod(header.shape) * header.dtype.itemsize > _UNPACKED + _UNPACKED_EACH * size:
         raise refuse("'images' is out of proportion to the file", str(path))
+    if header.shape[0] > _IMAGES_ALWAYS + size // _BYTES_EACH:
+        hint = "write it without compression: numpy.savez"
+        raise refuse(f"{header.shape[0]:,} images are out of proportion to the file", str(path), hint)
 
 
 def _read_labels(archive: zipfile.ZipFile, path: Path) -> Labels:
@@ -148,7 +153,9 @@ def _read_labels(archive: zipfile.ZipFile, path: Path) -> Labels:
         data = stream.read(size)
     if len(data) < size:
         raise EOFError("'labels' ends early")
-    labels: Labels = np.frombuffer(data, header.dtype).astype(np.int64)
-    if len(labels) and labels.min() < 0:
-        raise refuse(f"label {labels.min():,}: labels are indices from 0", str(path), _FORM)
+    values = np.frombuffer(data, header.dtype)
+    beyond = values[(values < 0) | (values > np.iinfo(np.int64).max)]
+    if len(beyond):
+        raise refuse(f"label {beyond[0]:,}: labels are indices from 0", str(path), _FORM)
+    labels: Labels = values.astype(np.int64)
     return labels

@@ -6,6 +6,7 @@ import csv
 import re
 from array import array
 from collections.abc import Iterator, Sequence
+from os.path import normpath
 from pathlib import Path
 from typing import IO, NamedTuple
 
@@ -77,7 +78,7 @@ def _read_table(path: Path) -> _Table:
         if len(files) == _MOST_ROWS:
             raise refuse(f"more than {_MOST_ROWS:,} images", str(path), "evaluate it in parts")
         files.add(name)
-        hashes.append(hash(name))
+        hashes.append(hash(normpath(name)))
         places.append(labels.setdefault(label, len(labels)))
         if len(labels) > MOST_CLASSES:
             raise refuse(f"more than {MOST_CLASSES:,} different labels", str(path), _FORM)
@@ -87,10 +88,11 @@ def _read_table(path: Path) -> _Table:
 
 
 def _find_double(files: PackedNames, hashes: array[int]) -> str | None:
-    """A name that is there twice."""
+    """A name that is there twice, as it is written the second time."""
     order = np.argsort(np.asarray(hashes, np.int64), kind="stable")
     same = np.flatnonzero(np.diff(np.asarray(hashes, np.int64)[order]) == 0)
-    return next((files[int(order[at])] for at in same if files[int(order[at])] == files[int(order[at + 1])]), None)
+    pairs = ((files[int(order[at])], files[int(order[at + 1])]) for at in same)
+    return next((second for first, second in pairs if normpath(first) == normpath(second)), None)
 
 
 def _read_rows(path: Path) -> Iterator[tuple[str, str]]:
@@ -101,12 +103,12 @@ def _read_rows(path: Path) -> Iterator[tuple[str, str]]:
             first = next((cells for cells in rows if cells), [])
             columns = _find_columns(first, path)
             if not columns.is_header:
-                yield first[columns.file], first[columns.label]
+                yield first[columns.file], first[columns.label].strip()
             for cells in filter(None, rows):
                 if len(cells) != columns.cells:
                     found = f"line {rows.line_num:,} has {several(len(cells), 'cell')}, not {columns.cells:,}"
                     raise refuse(found, str(path), _FORM)
-                yield cells[columns.file], cells[columns.label]
+                yield cells[columns.file], cells[columns.label].strip()
     except csv.Error as error:
         raise refuse(f"not a table: {error}", str(path), _FORM) from None
     except FileNotFoundError:
@@ -146,7 +148,10 @@ def _resolve_labels(table: _Table, names: ClassNames | None, path: Path) -> tupl
         return names.names, np.array([_locate(label, names, path) for label in table.labels], np.int64)
     if all(map(_is_index, table.labels)):
         return (), np.array([int(label) for label in table.labels], np.int64)
-    mixed = next((label for label in table.labels if _is_index(label) or not label.strip()), None)
+    if all(map(_is_number, table.labels)):
+        number = next(label for label in table.labels if not _is_index(label))
+        raise refuse(f"label '{shorten(number)}' is a number and no index from 0", str(path), _FORM)
+    mixed = next((label for label in table.labels if _is_index(label) or not label), None)
     if mixed is not None:
         raise refuse(f"label '{shorten(mixed)}' stands among names", str(path), _FORM)
     classes = sorted(table.labels)
@@ -159,6 +164,11 @@ def _locate(label: str, names: ClassNames, path: Path) -> int:
     if _is_index(label) and names.find(label) is None and int(label) < len(names.names):
         return int(label)
     return names.locate(label, str(path))
+
+
+def _is_number(label: str) -> bool:
+    """Whether it is what programs write for a number, such as `1.0` for an index in a table with gaps."""
+    return re.fullmatch(r"[+-]?[0-9]*\.?[0-9]+(\.|[eE][+-]?[0-9]+)?", label) is not None
 
 
 def _is_index(label: str) -> bool:

@@ -12,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from resnet_gen.engine.file_serving import ImageForm
-from resnet_gen.problems import Refused, refuse
+from resnet_gen.problems import Refused, refuse, several
 from resnet_gen.weights.base import Array
 
 Labels: TypeAlias = npt.NDArray[np.int64]
@@ -67,7 +67,7 @@ class LabelledImages(ABC):
     def check_classes(self, outputs: int, where: str) -> None:
         """Refuse labels of other classes than the `outputs` of the network at `where`."""
         if self.classes and len(self.classes) != outputs:
-            message = f"{len(self.classes):,} classes, and {where} outputs {outputs:,}"
+            message = f"{several(len(self.classes), 'class')}, and {where} outputs {outputs:,}"
             raise refuse(message, self.where, self._explain_classes(outputs))
         beyond = np.flatnonzero(self.labels >= outputs)
         if len(beyond):

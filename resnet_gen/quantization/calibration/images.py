@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Collection, Iterator
+from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import IO, Any, NamedTuple, Protocol
@@ -196,8 +196,20 @@ def open_images(source: str, to: Input, most: int) -> ImageFolder | ImageArchive
     raise refuse("there is no such file or folder", source, _SOURCES)
 
 
+def confine_pictures(path: Path, confine: Callable[[Path], None]) -> None:
+    """Hand each link among the pictures of a folder to `confine`, which raises `Refused` for one that may not be."""
+    for picture in _list_pictures(path) if path.is_dir() else ():
+        if picture.is_symlink():
+            confine(picture)
+
+
+def _list_pictures(path: Path) -> list[Path]:
+    """The pictures below a folder; links to folders end there."""
+    return sorted(p for p in path.rglob("*") if p.suffix.lower() in SUFFIXES and p.is_file())
+
+
 def _open_folder(path: Path, to: Input, most: int) -> ImageFolder:
-    found = sorted(p for p in path.rglob("*") if p.suffix.lower() in SUFFIXES and p.is_file())
+    found = _list_pictures(path)
     if not found:
         raise refuse("no pictures in this folder", str(path), f"it looks for {', '.join(sorted(SUFFIXES))}")
     # Folders of data sets are sorted by class: evenly spaced pictures show all classes.
