@@ -10,7 +10,7 @@ from resnet_gen.speed.prediction import FIXED_SECONDS, SUSTAINED_BANDWIDTH, pred
 from resnet_gen.speed.profile_files import ProfileData
 from resnet_gen.speed.targets import Target
 
-_TERA, _GIGA = 1e12, 1e9
+_GIGA = 1e9
 _LEAST_PART = 0.01
 """Of all time: a layer that takes less says little, as runtimes round to microseconds."""
 _DIGITS = 4
