@@ -77,8 +77,7 @@ def list_sparsity_notes(manifest: Path) -> Iterator[str]:
     Nothing where sparsity is not asked for, or where every layer has them that may.
     """
     there = read_manifest(manifest)
-    part = there and (there.engine or there.bundle)
-    found = part.sparse_weights if part else None
+    found = there.sparse_weights if there else None
     if there is None or found is None or not found.dense:
         return
     if found.layers:

@@ -136,10 +136,25 @@ class FileManifest(_Part):
     project: ProjectPart | None = None
 
     @property
+    def engine_file(self) -> str | None:
+        """The engine among the files that it names, if there is one."""
+        return self.engine.file if self.engine and self.engine.file in self.files else None
+
+    @property
+    def model_file(self) -> str | None:
+        """The model among the files that it names, if there is one."""
+        return next((name for name in self.files if name.endswith(ONNX)), None)
+
+    @property
     def main_file(self) -> str | None:
         """The engine, or else the model, among the files that it names; None where it names neither."""
-        known = [name for name in self.files if self.engine and name == self.engine.file]
-        return next(iter([*known, *(name for name in self.files if name.endswith(ONNX))]), None)
+        return self.engine_file or self.model_file
+
+    @property
+    def sparse_weights(self) -> SparseWeightsPart | None:
+        """What it says of zeros in the weights of an engine that was built, or is to be; None where nothing."""
+        part = self.engine or self.bundle
+        return part.sparse_weights if part else None
 
 
 class ManifestPlace(NamedTuple):

@@ -50,8 +50,7 @@ class EngineFacts(NamedTuple):
     @property
     def sparse_weights(self) -> SparseWeightsPart | None:
         """What the manifest says of zeros in weights; None where it says nothing."""
-        part = self.manifest.engine or self.manifest.bundle
-        return part.sparse_weights if part and self.options.get("sparsity") is True else None
+        return self.manifest.sparse_weights if self.options.get("sparsity") is True else None
 
 
 def list_values(options: dict[str, BuildOptionPart]) -> dict[str, Any]:

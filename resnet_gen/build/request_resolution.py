@@ -124,7 +124,8 @@ def _check_delivery(wishes: BuildWishes, target: str, precision: Precision) -> N
     """What goes to a device or a server as scripts and settings must be right for it without ever being tried here."""
     device = wishes.device
     gpu = device is not None and device.engine != "onnx"
-    if wishes.tf32 and not (target in BACKENDS or target == "bundle" or (target == "triton" and (gpu or not device))):
+    builds_engine = target in BACKENDS or target == "bundle" or (target == "triton" and gpu)
+    if wishes.tf32 and not (builds_engine or (target == "triton" and not device)):
         raise refuse(f"--tf32 means nothing for target '{target}'", hint="it is for GPUs: engines, bundles, triton")
     if target == "bundle" and device is None:
         raise refuse("--target bundle: for which device?", hint="add --for DEVICE; `resnet-gen targets` lists them")
@@ -133,10 +134,10 @@ def _check_delivery(wishes: BuildWishes, target: str, precision: Precision) -> N
     if target == "triton" and device and not gpu and precision == "bf16":
         raise refuse("--target triton: ONNX Runtime has no bfloat16 convolution on CPUs", hint="--precision fp32")
     said = next(wishes.engine.items(), None) if wishes.engine else None
-    if said and not (target in BACKENDS or target == "bundle" or (target == "triton" and gpu)):
+    if said and not builds_engine:
         hint = "it is for engines, and bundles that build one"
         raise refuse(f"{OPTIONS[said[0]].option} means nothing for target '{target}'", hint=hint)
-    if wishes.symbolic_size and (target in BACKENDS or target == "bundle" or (target == "triton" and gpu)):
+    if wishes.symbolic_size and builds_engine:
         hint = "profiles say which sizes an engine takes: --min-shapes, --opt-shapes and --max-shapes"
         raise refuse(f"--symbolic-size means nothing for target '{target}'", hint=hint)
     least = wishes.batch.profile.least if wishes.batch.profile else 1

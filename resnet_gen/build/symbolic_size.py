@@ -73,9 +73,12 @@ def _check_served(loaded: Loaded) -> None:
 
 
 def _find_period(graph: Graph) -> int:
-    """Sizes after which maps leave the same remainders again: by how much the network shrinks the longer side."""
-    sides = [max(node.output.shape[1:]) for node in graph.nodes if isinstance(node.op, ops.Conv)]
-    return min(_PERIOD, -(-max(graph.input.shape[1:]) // min(sides, default=1)) + 1)
+    """Sizes after which maps leave the same remainders again: by how much the network shrinks the longer side, or more.
+
+    A side of `least` may be one that was rounded up, of a map that is shrunk by more than their ratio.
+    """
+    least = min((max(node.output.shape[1:]) for node in graph.nodes if isinstance(node.op, ops.Conv)), default=1)
+    return min(_PERIOD, -(-max(graph.input.shape[1:]) // max(1, least - 1)))
 
 
 def _list_probes(graph: Graph, sizes: Collection[tuple[int, int]], period: int) -> Iterator[tuple[int, int]]:

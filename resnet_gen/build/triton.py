@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from resnet_gen.graph import Value
+from resnet_gen.graph.surroundings import SCORES
 from resnet_gen.language.serve import Serve
 from resnet_gen.language.spec import Spec
 from resnet_gen.system.templates import render_tree
@@ -17,7 +18,6 @@ _TYPES = {
 }  # fmt: skip
 LABELS = "labels.txt"
 """The file in a model's folder that names its classes, one a line."""
-_SCORES = ("logits", "probabilities")
 
 
 @dataclass(frozen=True)
@@ -59,7 +59,7 @@ class TritonModel:
         sides = [side or _OPEN for side in value.shape]
         if value.name in self.open_values:
             sides[-2:] = _OPEN, _OPEN
-        labels = LABELS if self.labels and value.name in _SCORES else None
+        labels = LABELS if self.labels and value.name in SCORES else None
         return {"name": value.name, "type": _TYPES[value.dtype], "dims": (*first, *sides), "labels": labels}
 
     @property

@@ -11,7 +11,7 @@ from resnet_gen.compare.formats.markdown import escape_markdown, write_table
 from resnet_gen.engine.evaluation.comparison import Agreement
 from resnet_gen.engine.evaluation.evaluation import Evaluation, ModelEvaluation
 from resnet_gen.engine.evaluation.statistics import Proportion
-from resnet_gen.engine.evaluation.tally import BEST, Accuracy, ClassAccuracy
+from resnet_gen.engine.evaluation.tally import Accuracy, ClassAccuracy
 from resnet_gen.graph.tables import align_columns
 from resnet_gen.problems import json_text, several, shorten, visible
 
@@ -86,21 +86,10 @@ def _agreement_entry(found: Agreement) -> dict[str, Any]:
 
 def _list_notes(found: Evaluation) -> list[str]:
     """What the figures leave out, and what to know of the classes."""
-    notes = list(found.notes)
+    notes = list(found.image_notes)
     if found.images + found.broken < found.total:
         notes.insert(0, f"{found.images + found.broken:,} of {several(found.total, 'image')}, evenly spaced")
-    if found.broken:
-        notes.append(f"{several(found.broken, 'image')} left out that cannot be read")
-    for each in found.models:
-        if each.accuracy.best:
-            unknown = "" if each.accuracy.best >= BEST else ": top-5 is not known"
-            named = "best class" if each.accuracy.best == 1 else f"{each.accuracy.best} best classes"
-            notes.append(f"{each.model}: names its {named} alone{unknown}")
-        elif each.accuracy.top5 is None:
-            notes.append(f"{each.model}: top-5 says nothing of {each.accuracy.outputs} classes")
-        if each.accuracy.unfinite:
-            words = f"scores of {several(each.accuracy.unfinite, 'image')} are not finite, which count as wrong"
-            notes.append(f"{each.model}: {words}")
+    notes += [f"{each.model}: {line}" for each in found.models for line in each.accuracy.list_caveats()]
     if found.agreement and found.agreement.decibels is None:
         notes.append(f"signal to noise is not measured of the models: {_explain_no_signal(found)}")
     return notes

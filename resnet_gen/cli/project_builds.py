@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import click
 
@@ -17,9 +17,14 @@ from resnet_gen.project.build_plan import PlannedBuild, plan_builds
 from resnet_gen.project.build_run import BUILD_STATUSES, BuildMode, BuildRow, BuildWorkers, run_builds
 from resnet_gen.project.project_file import Project
 
+if TYPE_CHECKING:
+    from resnet_gen.verify.build_trials import BuildAccuracy
+
 _MEANT = ("specs", "builds", "config", "jobs", "dry_run", "form", "check", "force", "parts")
 """Options that say nothing of how a network is built."""
-_HEADER = ("build", "spec", "device", "precision", "target", "serve", "file", "bytes", "opset", "status")
+PLACE_HEADER = ("build", "spec", "device", "precision", "target", "serve")
+"""What the rows of builds begin with."""
+_HEADER = (*PLACE_HEADER, "file", "bytes", "opset", "status")
 _RIGHT = (7, 8)
 
 
@@ -66,8 +71,17 @@ def _say_notes(plans: Sequence[PlannedBuild]) -> None:
 def _say_progress(row: BuildRow, number: int, all_of: int) -> None:
     for note in row.notes:
         say(note, err=True)
-    what = " ".join(filter(None, (row.spec, row.device, row.precision, row.target, row.serve)))
-    say(f"{number}/{all_of} {row.build}: {what}: {row.status}", err=True)
+    say(f"{number}/{all_of} {name_build(row)}: {row.status}", err=True)
+
+
+def name_build(row: BuildRow | BuildAccuracy) -> str:
+    """A build in one line: its table, and what of it: `edge: net t4 int8 tensorrt`."""
+    return f"{row.build}: {' '.join(map(str, filter(None, row[1 : len(PLACE_HEADER)])))}"
+
+
+def list_place_cells(row: BuildRow | BuildAccuracy) -> tuple[str, ...]:
+    """The cells that a build's row begins with, under `PLACE_HEADER`."""
+    return tuple(str(value or "-") for value in row[: len(PLACE_HEADER)])
 
 
 def _exit_code(rows: Sequence[BuildRow]) -> int:
@@ -96,8 +110,7 @@ def _list_cells(row: BuildRow) -> tuple[str, ...]:
     file = f"{row.folder}/{row.file}" if row.file else row.folder
     reason = f": {row.reason}" if row.reason and row.status != "refused" else ""
     size = f"{row.bytes:,}" if row.bytes is not None else "-"
-    place = (row.build, row.spec, row.device or "-", row.precision, row.target, row.serve or "-")
-    return (*place, file.replace("\\", "/"), size, str(row.opset or "-"), f"{row.status}{reason}")
+    return (*list_place_cells(row), file.replace("\\", "/"), size, str(row.opset or "-"), f"{row.status}{reason}")
 
 
 def _list_markdown(rows: Sequence[BuildRow]) -> Iterator[str]:

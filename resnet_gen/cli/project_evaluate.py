@@ -12,6 +12,7 @@ import click
 from resnet_gen.cli.evaluate_report import format_interval, format_percent, proportion_entry
 from resnet_gen.cli.image_progress import show_image_progress
 from resnet_gen.cli.output import output_text, say, say_lines
+from resnet_gen.cli.project_builds import PLACE_HEADER, list_place_cells, name_build
 from resnet_gen.cli.projects import check_bare
 from resnet_gen.engine.evaluation.evaluation import EvaluationEffort
 from resnet_gen.problems import json_text, several
@@ -25,10 +26,7 @@ _MEANT = (
     "data", "classes_file", "runtime", "batch", "limit", "skip_broken", "form", "output", "config", "builds", "parts",
 )  # fmt: skip
 """Options that say nothing of what is built."""
-_HEADER = (
-    "build", "spec", "device", "precision", "target", "serve", "runtime", "images", "top-1", "95 % interval", "top-5",
-    "budget", "status",
-)  # fmt: skip
+_HEADER = (*PLACE_HEADER, "runtime", "images", "top-1", "95 % interval", "top-5", "budget", "status")
 _RIGHT = (7, 8, 9, 10)
 
 
@@ -62,10 +60,9 @@ def evaluate_project(project: Project, run: ProjectEvaluation) -> int:
 
 
 def _say_progress(row: BuildAccuracy, number: int, all_of: int) -> None:
-    what = " ".join(filter(None, (row.spec, row.device, row.precision, row.target, row.serve)))
     for note in row.notes:
-        say(f"note: {row.build}: {what}: {note}", err=True)
-    say(f"{number}/{all_of} {row.build}: {what}: {row.status}", err=True)
+        say(f"note: {name_build(row)}: {note}", err=True)
+    say(f"{number}/{all_of} {name_build(row)}: {row.status}", err=True)
 
 
 def _exit_code(rows: Sequence[BuildAccuracy]) -> int:
@@ -82,14 +79,13 @@ def _summarize(rows: Sequence[BuildAccuracy]) -> str:
 
 
 def _list_cells(row: BuildAccuracy) -> tuple[str, ...]:
-    place = (row.build, row.spec, row.device or "-", row.precision, row.target, row.serve or "-")
     runtime = " ".join(filter(None, map((row.runtime or {}).get, ("library", "version")))) or "-"
     images = f"{row.images:,}" if row.images is not None else "-"
     top1 = (format_percent(row.top1.value), format_interval(row.top1)) if row.top1 else ("-", "-")
     top5 = format_percent(row.top5.value) if row.top5 else "-"
     bounds = ", ".join(held.bound for held in row.bounds) or "-"
     reason = f": {row.reason}" if row.reason and row.status != "refused" else ""
-    return (*place, runtime, images, *top1, top5, bounds, f"{row.status}{reason}")
+    return (*list_place_cells(row), runtime, images, *top1, top5, bounds, f"{row.status}{reason}")
 
 
 def _format_text(rows: Sequence[BuildAccuracy]) -> str:

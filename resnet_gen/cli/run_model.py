@@ -73,8 +73,8 @@ _TOP = 5
 
 
 def _find_fewer_classes(serving: FileServing, top: int) -> int | None:
-    """How many classes a file ranks itself, where these are shown, and fewer than was asked for."""
-    best = next((output for output in serving.outputs if output.kind == "top_k"), None)
+    """How many classes a file names at the most, where it has no score of each, and fewer than was asked for."""
+    best = None if serving.has_scores else serving.find_best()
     return best.k if best and best.k and best.k < top else None
 
 
@@ -116,7 +116,7 @@ def _report_outputs(outputs: dict[str, Array], run: _Run, serving: FileServing, 
     found = {name: values[0].astype(np.float64) for name, values in outputs.items()}
     if not all(np.isfinite(values).all() for values in found.values()):
         say("warning: the network outputs values that are not finite", err=True)
-    best = ranked[:top] or _find_best_classes(found, serving, top)
+    best = _choose_best(ranked, found, serving, top)
     several = len(found) > 1
     maps = {name: values for name, values in found.items() if several or values.ndim > 1}
     labels = dict(enumerate(serving.labels))
@@ -140,14 +140,23 @@ def _report_outputs(outputs: dict[str, Array], run: _Run, serving: FileServing, 
 
 def _split_ranked(outputs: dict[str, Array], serving: FileServing) -> tuple[dict[str, Array], list[tuple[int, float]]]:
     """The outputs that are scores or maps; and the first image's best classes, where the file ranks them itself."""
-    best = [output.names for output in serving.outputs if output.kind == "top_k"]
-    best = [names for names in best if all(name in outputs for name in names)]
-    rest = {name: values for name, values in outputs.items() if not any(name in names for names in best)}
-    if not best:
+    ranks = serving.list_names("top_k")
+    rest = {name: values for name, values in outputs.items() if name not in ranks}
+    best = serving.find_best()
+    if best is None or not outputs.keys() >= set(best.names):
         return rest, []
-    arrays = [outputs[name][:1].reshape(-1) for name in best[0]]
+    arrays = [outputs[name][:1].reshape(-1) for name in best.names]
     scores = arrays[0] if len(arrays) > 1 else np.full(len(arrays[0]), np.nan)
     return rest, [(int(c), float(s)) for c, s in zip(arrays[-1], scores, strict=False)]
+
+
+def _choose_best(
+    ranked: list[tuple[int, float]], found: dict[str, Array], serving: FileServing, top: int
+) -> list[tuple[int, float]]:
+    """The best classes as the file ranks them, or by its scores, if it has any, where it ranks fewer than are shown."""
+    if len(ranked) < top and (not ranked or serving.has_scores):
+        return _find_best_classes(found, serving, top)
+    return ranked[:top]
 
 
 def _find_best_classes(found: dict[str, Array], serving: FileServing, top: int) -> list[tuple[int, float]]:

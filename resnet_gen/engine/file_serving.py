@@ -14,7 +14,7 @@ import numpy.typing as npt
 from resnet_gen.engine.base import draw_input
 from resnet_gen.engine.image import normalize_pixels, read_image, read_pixels
 from resnet_gen.graph.serving import pixel_shape
-from resnet_gen.graph.surroundings import PixelInput, ServedKind, ServedOutput
+from resnet_gen.graph.surroundings import SCORES, PixelInput, ServedKind, ServedOutput
 from resnet_gen.language.spec import Input
 from resnet_gen.weights.base import Array
 
@@ -76,6 +76,11 @@ class FileServing:
         assert self.input
         ordered = x[..., ::-1] if self.input.order == "BGR" else x
         return np.ascontiguousarray(ordered if self.input.layout == "NHWC" else ordered.transpose(0, 3, 1, 2))
+
+    @property
+    def has_scores(self) -> bool:
+        """Whether it outputs a score for each class."""
+        return any(output.kind in SCORES for output in self.outputs)
 
     def find_best(self) -> ServedOutput | None:
         """Of the outputs that name the best classes, the one that names the most; None without one."""

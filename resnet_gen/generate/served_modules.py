@@ -9,7 +9,7 @@ from resnet_gen.graph import Graph, Node
 from resnet_gen.graph.surroundings import ServedKind, Surroundings
 from resnet_gen.language.served_outputs import find_surroundings, with_served_maps
 from resnet_gen.ops import Flatten
-from resnet_gen.ops.serving import list_ratios
+from resnet_gen.ops.serving import list_least_sides, list_ratios
 from resnet_gen.problems import refuse
 from resnet_gen.system.templates import render
 
@@ -41,14 +41,14 @@ def write_served(subject: CodeSubject, name: str, framework: str) -> str:
     names = [value.name for value in graph.outputs]
     inner = dict.fromkeys(output.source for output in around.outputs if output.source not in names)
     size = graph.input.shape[1:]
-    ratios = list_ratios(size, around.input.crop) if around.input and around.input.crop else []
+    crop = around.input.crop if around.input else None
     return render(
         f"{framework}/served.py.jinja",
         name=name,
         pixels=around.input,
         size=size,
-        ratios=ratios,
-        least=[max(side, round(ratio)) for side, ratio in zip(size, ratios, strict=False)],
+        ratios=list_ratios(size, crop) if crop else (),
+        least=list_least_sides(size, crop) if crop else (),
         network_outputs=names,
         outputs=around.outputs,
         taps=[_find_tap(graph, value) for value in inner],

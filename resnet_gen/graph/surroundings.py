@@ -11,6 +11,8 @@ from resnet_gen.ops.serving_words import ChannelOrder, Layout
 
 _Named = TypeVar("_Named")
 ServedKind: TypeAlias = Literal["logits", "probabilities", "top_k", "embedding", "map"]
+SCORES: tuple[ServedKind, ...] = ("logits", "probabilities")
+"""Outputs with a score for each class; a network calls its own so, too."""
 
 
 @dataclass(frozen=True)

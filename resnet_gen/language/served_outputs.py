@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from resnet_gen.graph import Graph, Value
-from resnet_gen.graph.surroundings import PixelInput, ServedKind, ServedOutput, Surroundings
+from resnet_gen.graph.surroundings import SCORES, PixelInput, ServedKind, ServedOutput, Surroundings
 from resnet_gen.language.load import Loaded
 from resnet_gen.language.serve import BEST
 from resnet_gen.ops import GlobalAvgPool, Linear, Softmax
@@ -14,9 +14,6 @@ from resnet_gen.ops.limits import LEAST_CROP
 from resnet_gen.ops.serving import round_part
 from resnet_gen.ops.serving_words import EMBEDDINGS, SERVED_WORDS
 from resnet_gen.problems import Loc, Refused, refuse, several, suggest
-
-_SCORES: tuple[ServedKind, ...] = ("logits", "probabilities")
-"""What heads that classify output (`parts/heads/scores`)."""
 
 
 def with_served_maps(loaded: Loaded) -> Loaded:
@@ -65,7 +62,7 @@ def summarize_surroundings(around: Surroundings) -> str:
 def find_scores(graph: Graph) -> Value | None:
     """The output that holds a score for each class; None where there is none."""
     outputs = {value.name: value for value in graph.outputs if len(value.shape) == 1}
-    return next((outputs[name] for name in _SCORES if name in outputs), None)
+    return next((outputs[name] for name in SCORES if name in outputs), None)
 
 
 class _ServeReader:
@@ -111,7 +108,7 @@ class _ServeReader:
         return tuple(self._make_output(name, index) for index, name in enumerate(self._serve.outputs))
 
     def _make_own(self, name: str) -> ServedOutput:
-        kind: ServedKind = next((kind for kind in _SCORES if kind == name), "map")
+        kind: ServedKind = next((kind for kind in SCORES if kind == name), "map")
         return ServedOutput(kind, name, (name,))
 
     def _make_output(self, name: str, index: int) -> ServedOutput:

@@ -71,6 +71,11 @@ def list_ratios(size: Sequence[int], crop: float) -> list[Fraction]:
     return [side / find_part(crop) for side in size]
 
 
+def list_least_sides(size: Sequence[int], crop: float) -> list[int]:
+    """What each side is resized to where its own ratio decides, which is the same for all pictures."""
+    return [max(side, round(ratio)) for side, ratio in zip(size, list_ratios(size, crop), strict=True)]
+
+
 def find_resized_sides(given: tuple[int, int], size: tuple[int, int], crop: float) -> tuple[int, int]:
     """The (H, W) that a picture is resized to, so that the crop of `size` keeps that part of one side.
 

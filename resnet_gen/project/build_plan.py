@@ -61,6 +61,11 @@ class PlannedBuild:
         """The network's name, or what the project calls a spec that cannot be read."""
         return self.loaded.spec.name if self.loaded else self.spec
 
+    @property
+    def place(self) -> tuple[str, str, str | None, str, str, str | None]:
+        """What a row begins with: table, network, device, precision, target, and what `serve` is called."""
+        return self.build, self.name, self.device, self.precision, self.target, self.serve
+
     def require_loaded(self) -> Loaded:
         """Its spec; raises `Refused` where that cannot be read."""
         if self.loaded is None:

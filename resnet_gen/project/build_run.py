@@ -203,8 +203,7 @@ def _refuse_row(plan: PlannedBuild, problems: Sequence[Problem]) -> BuildRow:
 
 
 def _make_row(plan: PlannedBuild, status: BuildStatus) -> BuildRow:
-    place = (plan.build, plan.name, plan.device, plan.precision, plan.target, plan.serve)
-    return BuildRow(*place, status, str(plan.folder))
+    return BuildRow(*plan.place, status, str(plan.folder))
 
 
 def _perform(plan: PlannedBuild, mode: BuildMode) -> BuildRow:

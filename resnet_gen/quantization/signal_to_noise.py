@@ -17,6 +17,7 @@ import numpy as np
 
 from resnet_gen.engine.signal_power import SignalPower
 from resnet_gen.graph import Graph, Node, Value
+from resnet_gen.graph.surroundings import SCORES
 from resnet_gen.ops import Conv
 from resnet_gen.quantization.calibration.activations import (
     ImageProgress,
@@ -145,7 +146,7 @@ def measure(
     return NetworkNoise(ratios, {k: v.decibels for k, v in outputs.items()}, agreement, len(few))
 
 
-_SCORES = ("logits", "probabilities", "policy")
+_SCORES = (*SCORES, "policy")
 """Outputs that hold a score for each class, or each move; the best place of features and maps means nothing."""
 
 

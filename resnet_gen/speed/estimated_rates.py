@@ -12,7 +12,7 @@ from resnet_gen.speed.prediction import FIXED_SECONDS, SUSTAINED_BANDWIDTH, pred
 from resnet_gen.speed.profile_files import ProfileData
 from resnet_gen.speed.targets import Target
 
-_TERA, _GIGA = 1e12, 1e9
+_GIGA = 1e9
 _LEAST_PART = 0.01
 """Of what all would take if each took the median, which no layer that was interrupted changes: one that takes less says
 little, as runtimes round to microseconds."""

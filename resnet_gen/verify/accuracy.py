@@ -139,9 +139,13 @@ def _describe(part: Proportion) -> str:
     return f"{part.value:.4f} ({part.number:,} of {part.images:,})"
 
 
+def describe_images(data: str | None, images: int | None, total: int | None) -> str:
+    """Where images are from, and how many of them were evaluated, where that is not all: what a finding ends in."""
+    return f" ({data})" if images is None or images == total else f" ({data}, {images:,} of {total:,} images)"
+
+
 def _describe_data(each: StatedAccuracy, found: Evaluation) -> str:
-    of = f", {found.images:,} of {found.total:,} images" if found.images < found.total else ""
-    return f" ({each.budget.data}{of})"
+    return describe_images(each.budget.data, found.images, found.total)
 
 
 def _find_evaluation(subject: Subject, each: StatedAccuracy) -> Evaluation:

@@ -19,10 +19,10 @@ from resnet_gen.engine.evaluation.evaluation import (
 from resnet_gen.engine.evaluation.labelled_images import LabelledImages
 from resnet_gen.engine.evaluation.sources import open_labelled_images
 from resnet_gen.engine.evaluation.statistics import Proportion
-from resnet_gen.problems import Problem, Refused, several
+from resnet_gen.problems import Problem, Refused
 from resnet_gen.project.build_plan import PlannedBuild
 from resnet_gen.project.build_run import find_state
-from resnet_gen.verify.accuracy import find_breaches
+from resnet_gen.verify.accuracy import describe_images, find_breaches
 from resnet_gen.verify.build_models import NoModelError, choose_file, open_build, open_reference
 from resnet_gen.verify.build_trials import AccuracyTrial, BuildAccuracy, HeldBound, ImageSource
 
@@ -143,9 +143,7 @@ def _measure_together(
 
 
 def _describe(trial: AccuracyTrial, found: Evaluation, model: ModelEvaluation) -> None:
-    notes = [*trial.notes, *found.notes]
-    notes += [f"{several(found.broken, 'image')} left out that cannot be read"] if found.broken else []
-    notes += [f"top-{model.accuracy.best} is all that it names of each image"] if model.accuracy.best else []
+    notes = (*trial.notes, *found.image_notes, *model.accuracy.list_caveats())
     trial.row = trial.make_row("no budget")._replace(
         file=model.model,
         runtime=model.runtime,
@@ -155,7 +153,7 @@ def _describe(trial: AccuracyTrial, found: Evaluation, model: ModelEvaluation) -
         top1=model.accuracy.top1,
         top5=model.accuracy.top5,
         images_per_second=model.images_per_second,
-        notes=tuple(notes),
+        notes=notes,
     )
 
 
@@ -176,7 +174,7 @@ def _hold(
     if isinstance(reference, Refused):
         trial.refuse(reference.problems)
         return
-    of = f" ({row.data})" if row.images == row.total else f" ({row.data}, {row.images:,} of {row.total:,} images)"
+    of = describe_images(row.data, row.images, row.total)
     bounds, problems = list[HeldBound](), list[Problem]()
     for each in trial.held:
         broken = list(find_breaches(each, row.top1, reference, of))

@@ -11,7 +11,7 @@ from resnet_gen.build.request_resolution import BuildWishes, resolve_request
 from resnet_gen.engine.base import Tuning
 from resnet_gen.engine.evaluation.scoring import EvaluatedModel
 from resnet_gen.engine.file_serving import ImageForm
-from resnet_gen.engine.names import ONNX, Runtime
+from resnet_gen.engine.names import Runtime
 from resnet_gen.engine.runtimes import require_gpu
 from resnet_gen.engine.tensorrt import BACKENDS
 from resnet_gen.problems import Refused
@@ -36,19 +36,19 @@ def choose_file(plan: PlannedBuild, manifest: FileManifest, runtime: Runtime | N
 
     Raises `NoModelError` where the build has none such.
     """
-    folder, engine = plan.manifest().parent, manifest.engine
+    folder, engine, file = plan.manifest().parent, manifest.engine, manifest.engine_file
     if runtime in BACKENDS:
-        if engine is None or engine.file not in manifest.files:
+        if file is None:
             raise NoModelError(f"it has no engine, and {runtime} runs engines alone")
-        return FileChoice(folder / engine.file, str(runtime))
+        return FileChoice(folder / file, str(runtime))
     note = None
-    if runtime is None and engine and engine.file in manifest.files and engine.library in BACKENDS:
+    if runtime is None and engine and file and engine.library in BACKENDS:
         note = _explain_no_gpu(engine.library)
         if note is None:
-            return FileChoice(folder / engine.file, engine.library)
+            return FileChoice(folder / file, engine.library)
     elif engine or manifest.bundle:
         note = "its engine is built on the device: its model was run" if manifest.bundle else "its model was run"
-    model = next((name for name in manifest.files if name.endswith(ONNX)), None)
+    model = manifest.model_file
     if model is None:
         raise NoModelError(f"it has no model beside its engine: {note}" if note else "it has no model")
     return FileChoice(folder / model, runtime or choose_runtime(plan.precision), note)

@@ -124,8 +124,7 @@ class AccuracyTrial:
 
     def make_row(self, status: AccuracyStatus) -> BuildAccuracy:
         """Its row, with what is known of every build."""
-        plan = self.plan
-        return BuildAccuracy(plan.build, plan.name, plan.device, plan.precision, plan.target, plan.serve, status)
+        return BuildAccuracy(*self.plan.place, status)
 
     @property
     def needs_reference(self) -> bool:
@@ -185,7 +184,7 @@ def _begin_trial(plan: PlannedBuild, each: StatedAccuracy, choice: ImageChoice, 
 def _list_budgets(project: Project, plan: PlannedBuild) -> Iterator[StatedAccuracy]:
     """The budgets of accuracy for a build's network, its spec's first."""
     loaded = plan.require_loaded()
-    words = " ".join(filter(None, (plan.name, plan.device, plan.precision, plan.target, plan.serve)))
+    words = " ".join(filter(None, plan.place[1:]))
     prefix = f"builds.{plan.build}: {words}: "
     if loaded.spec.budgets:
         yield from list_stated(StatedBudgets(loaded.spec.budgets, loaded.source, ("budgets",), prefix))

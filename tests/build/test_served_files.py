@@ -228,6 +228,14 @@ def test_more_classes_than_a_file_outputs_are_said_not_to_be_there(cli, here, be
         assert "alone" not in cli("run", best, *words)[2]
 
 
+@pytest.mark.parametrize(("outputs", "top", "shown"), [("top1,top3", 3, 3), ("top3,logits", 5, 5), ("top1,top3", 5, 3)])
+def test_as_many_classes_are_shown_as_any_output_of_a_file_tells(outputs, top, shown, cli, here):
+    assert cli("build", TINY, *SET_COLOURS, "--serve-outputs", outputs, "-o", "ranked", "--no-config")[0] == 0
+    _, out, err = cli("run", "ranked/tiny.onnx", "--top", str(top))
+    assert out.count("class ") == shown
+    assert (f"it outputs its best {shown} alone" in err) == (shown < top)
+
+
 def test_outputs_of_no_name_are_none(cli, here):
     code, _, err = cli("build", TINY, *SET_COLOURS, "--serve-outputs", "", "-o", "empty")
     assert (code, "--serve-outputs: no output is named" in err, (here / "empty").exists()) == (2, True, False)

@@ -8,6 +8,7 @@ import onnxruntime
 import pytest
 
 from resnet_gen import build, build_project, emit_onnx
+from resnet_gen.build import symbolic_size
 from resnet_gen.build.symbolic_size import find_any_size
 from resnet_gen.language.load import load, load_text, shipped_specs
 from resnet_gen.language.lower import with_input_size
@@ -131,6 +132,23 @@ def test_a_project_s_table_takes_it_for_what_is_no_engine(tmp_path, monkeypatch)
     assert [row.status for row in build_project()] == ["built", "built"]
     shapes = {tuple(json.loads(p.read_text())["inputs"]["input"]["shape"]) for p in tmp_path.rglob("*.manifest.json")}
     assert shapes == {("N", 1, "H", "W"), ("N", 1, 8, 8)}
+
+
+@pytest.mark.parametrize("size", [(32, 224), (224, 32), (64, 64), (33, 50), (225, 225)])
+def test_every_remainder_that_a_map_may_leave_is_tried_on_both_sides(size, monkeypatch):
+    """A network that shrinks its map by 32 may treat each of 32 sizes in another way, however oblong its own is."""
+    loaded, tried = with_input_size(load("resnet18"), size), []
+    monkeypatch.setattr(symbolic_size, "find_size_dependence", lambda _, others: tried.extend(others))
+    found = find_any_size(loaded)
+    sizes = [graph.input.shape[1:] for graph in tried]
+    assert found.least == tuple(-(-side // 2) for side in size)
+    assert found.most == tuple(max(2 * side, side + 64) for side in size)
+    for axis in (0, 1):
+        assert {each[axis] % 32 for each in sizes} == set(range(32))
+        sides = [each[axis] for each in sizes]
+        assert (min(sides), max(sides)) == (found.least[axis], found.most[axis])
+    assert size in sizes
+    assert any(height % 2 and width % 2 for height, width in sizes)
 
 
 @pytest.mark.long

@@ -156,7 +156,8 @@ OTHER = {
     "budgets.onnx_size.max": {"budgets.onnx_size.0.max": 10**10},
     **{f"budgets.accuracy.{key}": {f"budgets.accuracy.0.{key}": value} for key, value in (
         ("data", "val2"), ("classes_file", "others.txt"), ("weights", "v.npz"), ("precision", "fp8"),
-        ("calibration", "more.npz"), ("qdq", "tensorrt"), ("limit", 99), ("runtime", "openvino"), ("min", 0.89), ("drop_from_fp32", 0.02),
+        ("calibration", "more.npz"), ("qdq", "tensorrt"), ("limit", 99), ("runtime", "openvino"), ("min", 0.89),
+        ("drop_from_fp32", 0.02),
     )},
     "budgets.accuracy.precision": {"budgets.accuracy.0.precision": "fp8", "budgets.accuracy.0.qdq": None},
     "serve.type": "float32", "serve.layout": "NCHW", "serve.order": "BGR", "serve.scale": 1, "serve.size": "any",
@@ -300,7 +301,8 @@ PROJECT_CHANGES = {
     "budgets.accuracy.data": [('"val"', '"other"', True)],
     "budgets.accuracy.weights": [('"w.npz"', '"v.npz"', True), ('weights = "w.npz", ', "", True)],
     **{f"budgets.accuracy.{key}": [('data = "val"', f'data = "val", {text}', True)] for key, text in (
-        ("classes_file", 'classes_file = "c.txt"'), ("limit", "limit = 10"), ("runtime", 'runtime = "openvino"'), ("precision", 'precision = "fp16"'),
+        ("classes_file", 'classes_file = "c.txt"'), ("limit", "limit = 10"), ("runtime", 'runtime = "openvino"'),
+        ("precision", 'precision = "fp16"'),
         ("calibration", 'precision = "fp8", calibration = "c.npz"'),
         ("qdq", 'precision = "int8", calibration = "c.npz", qdq = "cpu"'),
     )},

@@ -119,3 +119,24 @@ def test_where_but_a_prefix_is_missing_that_is_said():
     problem = first_missing_tensor(find_nearest(state, SHIPPED), state, "f")
     what = "'fc.bias' has no 'net.' before it, as others have that fit 'timm/resnet18', the closest network"
     assert (problem.message, problem.hint) == (what, "102 of 102 tensors fit it, without 'net.' before names")
+
+
+def five_more(draw, state):
+    state |= {f"decoder.{number}.weight": (3, 3) for number in range(5)}
+
+
+@pytest.mark.parametrize("prefix", ["", "net."])
+@pytest.mark.parametrize(
+    ("changes", "advised"),
+    [
+        ([five_more], True), ([other_head], True), ([], False), ([without_some, five_more], False),
+        ([renamed, five_more], False), ([other_stem, five_more], False), ([one_renamed], False),
+    ],
+)  # fmt: skip
+def test_to_leave_tensors_out_is_advised_where_the_whole_network_is_beside_them(changes, advised, prefix):
+    state = state_of(shipped("resnet18"))
+    for change in changes:
+        change(random.Random(0), state)
+    state = {prefix + name: shape for name, shape in state.items()}
+    near = find_nearest(state, SHIPPED)
+    assert ("--rename PATTERN=" in first_missing_tensor(near, state, "f").hint) == advised

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 import resnet_gen
+from resnet_gen.build.manifest_schema import FileManifest
 from resnet_gen.engine.evaluation import image_arrays
 from resnet_gen.engine.names import RUNTIMES
 from resnet_gen.engine.tensorrt import BACKENDS
@@ -227,7 +228,7 @@ def test_images_that_are_named_stand_in_for_those_of_budgets_whose_bounds_are_he
     plain, eight, served = rows
     assert served["top1"] == plain["top1"]
     assert (served["top5"], plain["top5"]["right"]) == (None, 40)
-    assert "top-1 is all that it names of each image" in served["notes"]
+    assert "names its best class alone: top-5 is not known" in served["notes"]
     assert [held["met"] for held in plain["bounds"]] == [plain["top1"]["right"] == 40]
     alone = resnet_gen.evaluate(plain["file"], "bytes.npz", limit=40)
     assert alone.models[0].accuracy.top1.number == plain["top1"]["right"]
@@ -399,7 +400,8 @@ def test_what_means_nothing_is_refused(project, cli, words, said):
 
 def manifest(engine=None, bundle=None, files=("net.onnx",)):
     named = SimpleNamespace(file=engine, library="tensorrt") if engine else None
-    return SimpleNamespace(engine=named, bundle=bundle, files=dict.fromkeys((*files, *filter(None, [engine])), ""))
+    every = dict.fromkeys((*files, *filter(None, [engine])), "")
+    return FileManifest.model_construct(engine=named, bundle=bundle, files=every)
 
 
 @pytest.fixture

@@ -14,7 +14,7 @@ from resnet_gen.engine.evaluation.labelled_images import BrokenImage, LabelledIm
 from resnet_gen.engine.evaluation.limits import DEFAULT_CHANGES, EVALUATED_BATCH
 from resnet_gen.engine.evaluation.scoring import EvaluatedModel, Scorer
 from resnet_gen.engine.evaluation.tally import Accuracy, Tally
-from resnet_gen.problems import Refused, refuse
+from resnet_gen.problems import Refused, refuse, several
 from resnet_gen.weights.base import Array
 
 EvaluationProgress: TypeAlias = Callable[[int, int], None]
@@ -84,6 +84,12 @@ class Evaluation:
     """How fast images were read and prepared, in one thread."""
     batch: int
     """Images at once."""
+
+    @property
+    def image_notes(self) -> tuple[str, ...]:
+        """What is to be known of images and classes, and how many images were left out."""
+        left = f"{several(self.broken, 'image')} left out that cannot be read"
+        return (*self.notes, left) if self.broken else self.notes
 
     def name_class(self, index: int) -> str:
         """The name of a class, or its number; `none` where scores were not finite."""

@@ -12,13 +12,11 @@ import numpy as np
 from resnet_gen.engine.base import Runner, format_shape
 from resnet_gen.engine.evaluation.limits import MOST_CLASSES
 from resnet_gen.engine.file_serving import FileServing, ImageForm
-from resnet_gen.graph.surroundings import ServedKind, ServedOutput
+from resnet_gen.graph.surroundings import SCORES, ServedOutput
 from resnet_gen.problems import refuse
 from resnet_gen.weights.base import Array
 
-_SCORED: tuple[ServedKind, ...] = ("logits", "probabilities")
-"""The kinds of outputs that have one score for each class."""
-_PREFERRED = (*_SCORED, "scores")
+_PREFERRED = (*SCORES, "scores")
 """What such outputs are called, the first that there is counts."""
 
 
@@ -95,10 +93,10 @@ def _find_scores(outputs: dict[str, Array], images: int, model: EvaluatedModel) 
     where, served = model.runner.where, model.form.serving.outputs
     if best := _find_best(model.form.serving):
         return _rank_best(outputs, images, model, best)
-    if served and not any(output.kind in _SCORED for output in served):
+    if served and not model.form.serving.has_scores:
         names = ", ".join(f"'{name}'" for output in served for name in output.names)
         raise refuse(f"outputs {names}, and no score of each class", where, "serve logits or probabilities too")
-    scores = model.form.serving.list_names(*_SCORED)
+    scores = model.form.serving.list_names(*SCORES)
     known = {name: values for name, values in outputs.items() if not scores or name in scores}
     found = {k: v for k, v in known.items() if v.ndim == 2 and v.dtype.kind == "f" and v.shape[1] > 1}
     name = next((name for name in _PREFERRED if name in found), next(iter(found), None))
@@ -113,8 +111,7 @@ def _find_scores(outputs: dict[str, Array], images: int, model: EvaluatedModel) 
 
 def _find_best(serving: FileServing) -> ServedOutput | None:
     """The best classes that a file names and that count, as it has no score of each; None where it has."""
-    scored = any(output.kind in _SCORED for output in serving.outputs)
-    return None if scored else serving.find_best()
+    return None if serving.has_scores else serving.find_best()
 
 
 def _rank_best(outputs: dict[str, Array], images: int, model: EvaluatedModel, best: ServedOutput) -> Array:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -10,6 +11,7 @@ import numpy as np
 
 from resnet_gen.engine.evaluation.labelled_images import Labels
 from resnet_gen.engine.evaluation.statistics import Proportion
+from resnet_gen.problems import several
 from resnet_gen.weights.base import Array
 
 BEST = 5
@@ -66,6 +68,16 @@ class Accuracy:
         """The mean recall of the classes that have images."""
         found = [each.right / each.images for each in self.classes if each.images]
         return sum(found) / len(found) if found else 0.0
+
+    def list_caveats(self) -> Iterator[str]:
+        """What is to be known of these figures, a sentence each."""
+        if self.best:
+            unknown = "" if self.best >= BEST else f": top-{BEST} is not known"
+            yield f"names its {'best class' if self.best == 1 else f'{self.best} best classes'} alone{unknown}"
+        elif self.top5 is None:
+            yield f"top-{BEST} says nothing of {self.outputs} classes"
+        if self.unfinite:
+            yield f"scores of {several(self.unfinite, 'image')} are not finite, which count as wrong"
 
 
 class Tally:

@@ -9,12 +9,12 @@ from resnet_gen.build.manifest_schema import FileManifest, read_manifest
 from resnet_gen.build.passes import serve_graph
 from resnet_gen.generate.base import CodeSubject
 from resnet_gen.generate.report import collect_facts
+from resnet_gen.graph.surroundings import SCORES
 from resnet_gen.ops.serving import name_sides
 from resnet_gen.problems import refuse
 from resnet_gen.system.digest import digest_file
 from resnet_gen.system.templates import render
 
-_SCORES = {"logits", "probabilities"}
 _MOST_LABELS = 100
 """Names of classes that a card lists."""
 _AGAIN = "build it again, or name another folder with --build"
@@ -33,7 +33,7 @@ def files(subject: CodeSubject) -> dict[str, str]:
     graph = serve_graph(subject.loaded, subject.graph)
     found = _read_manifest(subject)
     known = collect_facts(subject.loaded, subject.graph)
-    scores = any(value.name in _SCORES for value in graph.outputs)
+    scores = any(value.name in SCORES for value in graph.outputs)
     text = render(
         "card/card.md.jinja",
         **known,

@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 from resnet_gen.onnx.writing.messages import ELEMENT_OF
 from resnet_gen.onnx.writing.node_writer import NodeWriter
-from resnet_gen.ops.serving import ResizeAndCrop, list_ratios
+from resnet_gen.ops.serving import ResizeAndCrop, list_least_sides, list_ratios
 
 _FLOAT = ELEMENT_OF["float32"]
 _AXES = ("rows", "columns")
@@ -65,7 +65,6 @@ def _write_resized(op: ResizeAndCrop, call: NodeWriter, own: str, other: str, tw
     Of what is rounded up and down at halves, both are the same but there; then one of them is even.
     """
     ratios = list_ratios(op.size, op.crop)
-    least = [max(side, round(ratio)) for side, ratio in zip(op.size, ratios, strict=True)]
     twice = call.integers("twice_before_crop", [2 * ratio.numerator for ratio in reversed(ratios)])
     parts = call.step("parts", "Mul", other, call.integers("divisors", [r.denominator for r in reversed(ratios)]))
     raised = call.step("raised", "Add", call.step("scaled", "Mul", own, twice), parts)
@@ -75,7 +74,7 @@ def _write_resized(op: ResizeAndCrop, call: NodeWriter, own: str, other: str, tw
     down = call.step("halves_down", "Div", lower, divisor)
     even = call.step("even", "Mul", call.step("half_of_it", "Div", up, two), two)
     near = call.step("rounded", "Max", down, even)
-    return call.step("resized_sides", "Max", near, call.integers("least", least))
+    return call.step("resized_sides", "Max", near, call.integers("least", list_least_sides(op.size, op.crop)))
 
 
 def _write_weights(op: ResizeAndCrop, call: NodeWriter, sides: _Sides, axis: int) -> str:
