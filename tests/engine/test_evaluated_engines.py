@@ -123,7 +123,8 @@ def test_the_engine_of_a_project_s_build_is_run_and_without_a_gpu_its_model(here
     monkeypatch.setattr(gpu.MODE, "devices", 0)
     code, found, err = evaluated(cli)
     assert (code, found["builds"][0]["status"]) == (2, "refused")  # the budget is of the engine
-    assert "no GPU can be used" in err
+    place = f"resnet-gen.toml:6:{budget.index('tensorrt')}"
+    assert f"{place}: error: builds.gpu: net fp16 tensorrt: accuracy (fp16): no GPU can be used: there is none\n" in err
     write("resnet-gen.toml", f"{table}[budgets.net]\n{budget.replace(OF_ENGINE, '')}")
     (row,) = evaluated(cli)[1]["builds"]
     assert (row["runtime"]["library"], row["file"].endswith("net.onnx")) == ("onnxruntime", True)
