@@ -631,6 +631,35 @@ def test_two_builds_do_not_generate_one_file(project, cli):
     assert "builds.plain: net writes 'net.py' where builds.plain (resnet-gen.toml:3:2) does" in said
 
 
+@pytest.mark.parametrize("words", [[], ["--force"], ["--check"]])
+def test_generate_replaces_nothing_that_the_build_has_written(project, cli, words):
+    table = '[builds.a]\nspecs = ["nets/*.yaml"]\nfolder = "a"\ntargets = ["triton"]\ngenerate = ["cpp"]\n'
+    write("resnet-gen.toml", table)
+    assert cli("build")[0] == 0
+    before = everything(project)
+    code, _, err = cli("generate", *words)
+    assert code == 2
+    assert (
+        "resnet-gen.toml:5:12: error: builds.a: the build itself writes 'net/README.md', and generate another\n" in err
+    )
+    assert everything(project) == before
+
+
+@pytest.mark.parametrize(
+    ("command", "line", "said"),
+    [
+        ("generate", 'serve = {size = "any"}', "4:17: error: builds.a: serve.size: "),
+        ("check-engine", "set = {head.classes = -1}", "4:7: error: builds.a: head.classes: "),
+    ],
+)
+def test_what_other_commands_refuse_is_said_at_its_key_too(project, cli, command, line, said):
+    write("resnet-gen.toml", f'[builds.a]\nspecs = ["nets/*.yaml"]\ngenerate = ["cpp"]\n{line}\n')
+    code, _, err = cli(command)
+    assert code == 2
+    assert err.startswith(f"resnet-gen.toml:{said}")
+    assert "--set" not in err
+
+
 def test_generate_without_a_spec_takes_the_project_s(project, cli):
     code, out, _ = cli("generate", "--to", "pytorch", "-o", "models")
     assert (code, out) == (0, f"{Path('models/net.py')}\n")
