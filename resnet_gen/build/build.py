@@ -28,6 +28,7 @@ from resnet_gen.ops.precision import Float
 from resnet_gen.ops.serving import ANY_SIDE, name_sides
 from resnet_gen.problems import refuse
 from resnet_gen.system.journal import recover
+from resnet_gen.system.links import check_output_folder
 from resnet_gen.system.write import Transaction
 from resnet_gen.weights.downloads.location import locate_weights
 
@@ -158,6 +159,7 @@ def check_build(loaded: Loaded, request: Request, folder: Path, *, replace: bool
     if request.backend:
         tensorrt.load_backend(request.backend)
     folder, model = locate_model(folder, loaded.spec.name, request)
+    check_output_folder(folder)
     if not replace:
         manifest.check_replaceable(folder, loaded, weights, model)
     onnx_file(loaded, prepare(loaded, request, calibrated=False), request)

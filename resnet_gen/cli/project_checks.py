@@ -40,7 +40,7 @@ def check_project(project: Project, names: tuple[str, ...], form: str) -> int:
         try:
             found += _check_plan(plan)
         except Refused as refused:
-            problems += refused.problems
+            problems += map(plan.locate, refused.problems)
     for problem in dict.fromkeys(problems):
         say_lines(f"{problem}\n", err=True)
     fitting = sum(all_fit(one.checks) for one in found)

@@ -75,7 +75,9 @@ def _exit_code(rows: Sequence[BuildAccuracy]) -> int:
 def _summarize(rows: Sequence[BuildAccuracy]) -> str:
     counts = Counter(row.status for row in rows)
     shown = ", ".join(f"{counts[status]} {status}" for status in ACCURACY_STATUSES if counts[status])
-    return f"{several(len(rows), 'build')}: {shown}"
+    builds = len({row[: BuildAccuracy._fields.index("status")] for row in rows})
+    evaluations = f", {several(len(rows), 'evaluation')}" if builds < len(rows) else ""
+    return f"{several(builds, 'build')}{evaluations}: {shown}"
 
 
 def _list_cells(row: BuildAccuracy) -> tuple[str, ...]:

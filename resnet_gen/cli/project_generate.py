@@ -7,6 +7,7 @@ from pathlib import Path
 
 import click
 
+from resnet_gen.build.manifest_schema import read_manifest
 from resnet_gen.cli.output import say, say_lines
 from resnet_gen.cli.projects import check_bare
 from resnet_gen.generate.base import CodeSubject, generate_files
@@ -39,7 +40,7 @@ def generate_project(project: Project, names: tuple[str, ...], *, check: bool, f
             found.add(plan, files)
             found.compare(plan, files, check, force)
         except Refused as refused:
-            problems += refused.problems
+            problems += map(plan.locate, refused.problems)
     if problems:
         say_lines("".join(f"{problem}\n" for problem in dict.fromkeys(problems)), err=True)
     done = "to change" if check else "written"
@@ -59,6 +60,13 @@ def _generate_beside(plan: PlannedBuild, check: bool) -> dict[str, str]:
             raise refuse(f"builds.{plan.build}: two of its targets generate '{min(twice)}'", plan.where)
         files.update(new)
     return files
+
+
+def _list_built(plan: PlannedBuild) -> set[Path]:
+    """The files that the manifest of a build lists; raises `Refused` for one that cannot be read."""
+    path = plan.manifest()
+    manifest = read_manifest(path)
+    return {path.parent / name for name in manifest.files} if manifest else set()
 
 
 class _CodeFiles:
@@ -83,6 +91,9 @@ class _CodeFiles:
     def compare(self, plan: PlannedBuild, files: Mapping[str, str], check: bool, force: bool) -> None:
         """Say of each of the files that differs, or write them."""
         other = find_differing(plan.folder, files)
+        if clash := next((name for name in other if plan.folder / name in _list_built(plan)), None):
+            words = f"builds.{plan.build}: the build itself writes '{clash}', and generate another"
+            raise refuse(words, plan.places.get("generate", plan.where), "put one of the two into a build of its own")
         self.changed += len(other)
         if check:
             for name, what in other.items():

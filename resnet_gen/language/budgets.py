@@ -145,7 +145,10 @@ class AccuracyBudget(StrictModel):
             if getattr(self, key) is not None and not means:
                 context = {"at": key, "precision": self.precision}
                 raise PydanticCustomError("unused", "means nothing for precision {precision}", context)
-        if self.runtime in ENGINE_RUNTIMES and self.qdq == "cpu":
+        if self.runtime == "onnxruntime" and self.precision == "bf16":
+            context = {"at": "runtime", "precision": self.precision}
+            raise PydanticCustomError("unused", "has no convolution in {precision}: openvino has", context)
+        if self.runtime in ENGINE_RUNTIMES and self.qdq not in (None, "tensorrt"):
             context = {"at": "qdq", "runtime": self.runtime}
             raise PydanticCustomError("unused", "means nothing for {runtime}, which wants tensorrt's", context)
         return self

@@ -9,7 +9,7 @@ from __future__ import annotations
 import itertools
 import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import cache
 from pathlib import Path, PureWindowsPath
 
@@ -20,6 +20,7 @@ from resnet_gen.language.load import Loaded, load
 from resnet_gen.language.source import SETTING
 from resnet_gen.language.yaml_writer import UnwrittenError, dump_inline
 from resnet_gen.problems import Loc, Problem, Refused, Span, refuse, shorten, suggest
+from resnet_gen.project.build_places import Places, find_place, list_places
 from resnet_gen.project.build_table import MOST_BUILDS, BuildTable
 from resnet_gen.project.build_wishes import Wishes, drop_idle, find_key, load_device, make_request, spell_keys
 from resnet_gen.project.project_file import Project
@@ -55,6 +56,8 @@ class PlannedBuild:
     where: Span | None = None
     serve: str | None = None
     """What its `serve` is called, if it has one."""
+    places: Places = field(default_factory=dict)
+    """Where the keys of its table stand."""
 
     @property
     def name(self) -> str:
@@ -79,10 +82,13 @@ class PlannedBuild:
     def locate(self, problem: Problem) -> Problem:
         """What is wrong with it in the words of its table and at its place, where no file but the project's says it."""
         where = problem.where
+        hint = problem.hint and spell_keys(problem.hint)
         if where is not None and not (isinstance(where, Span) and where.document.name == SETTING):
-            return problem
-        message, hint = spell_keys(problem.message, one=True), problem.hint and spell_keys(problem.hint)
-        return replace(problem, message=f"builds.{self.build}: {message}", where=self.where or where, hint=hint)
+            images = self.wishes.get("calibration", {}).get("source")
+            return replace(problem, hint=hint) if images is not None and where == images else problem
+        message = spell_keys(problem.message, one=True)
+        where = find_place(problem, message, self.places) or self.where or where
+        return replace(problem, message=f"builds.{self.build}: {message}", where=where, hint=hint)
 
     def manifest(self) -> Path:
         """Where its manifest lies, or would."""
@@ -185,10 +191,13 @@ class _TablePlan:
         """What it comes to; raises `Refused` with every fault of the table."""
         settings = self._list_settings()
         kinds, served = self._list_kinds(), self._list_served()
-        for spec, (serve, more) in itertools.product(specs, served.items()):
+        places = [list_places(self.project.source, self.name, index) for index in range(len(served))]
+        for spec, (index, (serve, more)) in itertools.product(specs, enumerate(served.items())):
             loaded, problems = self.read(spec, own := (*settings, *more))
             for one in kinds:
-                read = replace(one, spec=spec, settings=own, loaded=loaded, refused=problems, serve=serve)
+                read = replace(
+                    one, spec=spec, settings=own, loaded=loaded, refused=problems, serve=serve, places=places[index]
+                )
                 yield self._place_one(read)
 
     def _list_served(self) -> dict[str | None, tuple[str, ...]]:
@@ -201,7 +210,9 @@ class _TablePlan:
                 raise refuse(f"builds.{self.name}.serve: '{name}' twice", where, "give each a name of its own")
             given = form.model_dump(mode="json", exclude_unset=True, exclude={"name"})
             if isinstance(form.labels, str):
-                given["labels"] = self._check_path(form.labels, where, f"serve.{index}.labels")
+                in_list = ("builds", self.name, "serve", index) in self.project.source.marks
+                own = ("serve", index, "labels") if in_list else ("serve", "labels")
+                given["labels"] = self._check_path(form.labels, self._find(*own), ".".join(map(str, own)))
             found[name] = (f"serve={dump_inline(given)}",)
             if len(found[name][0]) > _LONGEST_SETTINGS:
                 words = f"builds.{self.name}.serve: more than {_LONGEST_SETTINGS:,} characters"
@@ -209,9 +220,10 @@ class _TablePlan:
         return found or {None: ()}
 
     def _find(self, *steps: str | int) -> Span | None:
-        """The place of a key of the table; that of the table where it has no such key."""
-        loc: Loc = ("builds", self.name, *steps)
-        return self.project.source.span(loc) if loc in self.project.source.marks else self._find_table()
+        """The place of a key of the table, else of the one that it is in; that of the table where it has neither."""
+        source = self.project.source
+        locs: list[Loc] = [("builds", self.name, *steps[:length]) for length in range(len(steps), 0, -1)]
+        return next((source.span(loc) for loc in locs if loc in source.marks), self._find_table())
 
     def _find_table(self) -> Span | None:
         return self.project.source.span(("builds", self.name), key=True)

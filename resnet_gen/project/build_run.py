@@ -97,14 +97,17 @@ class BuildOrder(NamedTuple):
         plan = self.plan
         names = ("build", "spec", "settings", "wishes", "device", "precision", "target", "serve")
         told = {name: getattr(plan, name) for name in names}
-        return {**told, "folder": str(plan.folder), "where": _dump_place(plan.where), "mode": self.mode}
+        places = {key: _dump_place(span) for key, span in plan.places.items()}
+        where = {"where": _dump_place(plan.where), "places": places}
+        return {**told, **where, "folder": str(plan.folder), "mode": self.mode}
 
     @classmethod
     def parse(cls, data: Mapping[str, Any]) -> BuildOrder:
         """It from what `dump` returned; raises `Refused` for a spec that cannot be read any more."""
         settings = tuple(data["settings"])
         where = _parse_place(data["where"])
-        given = {**data, "settings": settings, "folder": Path(data["folder"]), "where": where}
+        places = {key: _parse_place(span) for key, span in data["places"].items()}
+        given = {**data, "settings": settings, "folder": Path(data["folder"]), "where": where, "places": places}
         mode = BuildMode(*given.pop("mode"))
         return cls(PlannedBuild(**given, loaded=load(data["spec"], settings)), mode)
 

@@ -61,10 +61,11 @@ class StatedAccuracy:
         return check
 
     def find_span(self, problem: Problem) -> Span | None:
-        """Where the file stands that a problem is about; the images, for any other."""
+        """Where the file stands that a problem is about; the runtime, for one of no file; the images, for any other."""
         named = ((key, getattr(self.budget, key)) for key in ("classes_file", "weights", "calibration"))
         found = (key for key, name in named if name and str(self._base.parent / name) == problem.where)
-        return self.span(next(found, "data"))
+        other = "runtime" if problem.where is None and self.budget.runtime else "data"
+        return self.span(next(found, other))
 
     @property
     def _base(self) -> Path:
@@ -158,8 +159,16 @@ def _find_evaluation(subject: Subject, each: StatedAccuracy) -> Evaluation:
         try:
             subject.evaluations[key] = _evaluate(subject, each)
         except Refused as error:
-            raise Refused(place_problem(problem, each.find_span(problem)) for problem in error.problems) from None
+            raise Refused(
+                place_problem(_reword_hint(problem), each.find_span(problem)) for problem in error.problems
+            ) from None
     return subject.evaluations[key]
+
+
+def _reword_hint(problem: Problem) -> Problem:
+    """A problem of images to calibrate with, whose hint is of no option: a budget has none."""
+    of_option = problem.hint is not None and problem.hint.startswith("--calibration")
+    return replace(problem, hint="name a folder of pictures, or an .npz file of them") if of_option else problem
 
 
 def _evaluate(subject: Subject, each: StatedAccuracy) -> Evaluation:

@@ -106,7 +106,7 @@ def _open_trial(trial: AccuracyTrial) -> None:
     except NoModelError as error:
         trial.finish("not evaluated", str(error))
     except Refused as refused:
-        problems = [plan.locate(problem) for problem in refused.problems]
+        problems = [trial.locate(problem) for problem in refused.problems]
         trial.finish("refused", problems[0].message, "\n".join(map(str, problems)))
     else:
         unknown = f"whether it is what would be built is not known: {state.unknown}" if state.unknown else None

@@ -9,7 +9,7 @@ from resnet_gen.build.manifest_schema import FileManifest
 from resnet_gen.build.models import ModelSource, choose_inputs, open_model_file, open_request
 from resnet_gen.build.request_resolution import BuildWishes, resolve_request
 from resnet_gen.engine.base import Tuning
-from resnet_gen.engine.evaluation.scoring import EvaluatedModel
+from resnet_gen.engine.evaluation.scoring import EvaluatedModel, explain_unscored
 from resnet_gen.engine.file_serving import ImageForm
 from resnet_gen.engine.names import Runtime
 from resnet_gen.engine.runtimes import require_gpu
@@ -64,11 +64,16 @@ def _explain_no_gpu(library: str) -> str | None:
 
 
 def open_build(plan: PlannedBuild, file: FileChoice) -> EvaluatedModel:
-    """The file of a build on its runtime, eight bits as they are written; raises `Refused` for what cannot be run."""
+    """The file of a build on its runtime, eight bits as they are written; raises `Refused` for what cannot be run.
+
+    Raises `NoModelError` where what is served of the network says nothing of classes.
+    """
     as_written = plan.precision in EIGHT_BITS and file.runtime == "onnxruntime"
     tuning = Tuning(as_written=as_written, tells_types=True)
     opened = open_model_file(str(file.path), ModelSource(), file.runtime, tuning)
     (model,) = choose_inputs([opened._replace(taken=plan.require_loaded().spec.input)]).models
+    if reason := explain_unscored(model.form.serving):
+        raise NoModelError(f"it {reason}")
     return model
 
 

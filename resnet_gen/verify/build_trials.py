@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Literal, NamedTuple, TypeAlias, get_args
 
@@ -121,6 +121,13 @@ class AccuracyTrial:
         """Set its row to what is wrong, at the budget's line where that names what is at fault."""
         placed = [place_problem(each, self.stated[0].find_span(each)) if self.stated else each for each in problems]
         self.finish("refused", placed[0].message, "\n".join(map(str, placed)))
+
+    def locate(self, problem: Problem) -> Problem:
+        """What is wrong with its file, at the key of a budget or of its table that asks for it."""
+        by = next((each for each in self.held if each.budget.runtime == self.runtime), None)
+        if problem.where is None and self.runtime and by:
+            return replace(problem, message=f"{by.title}: {problem.message}", where=by.span("runtime"))
+        return self.plan.locate(problem)
 
     def make_row(self, status: AccuracyStatus) -> BuildAccuracy:
         """Its row, with what is known of every build."""

@@ -1,5 +1,6 @@
 """The GitHub Action, its steps run as a runner runs them."""
 
+import hashlib
 import json
 import shutil
 import subprocess
@@ -141,6 +142,20 @@ def test_it_builds_what_the_project_says_and_the_summary_has_the_table(runner):
     assert summary.read_text().startswith("**1 build: 1 built**\n\n| build | spec |")
     assert (runner.project / "out/mine/mine.onnx").is_file()
     assert not (runner.project / "build").exists()
+
+
+def test_what_only_says_that_it_is_built_is_built_anew(runner):
+    """A model of a stranger's with the manifest that a build of the same spec would have."""
+    runner.commit("nets/mine.yaml", TINY)
+    runner.commit("resnet-gen.toml", BUILDS)
+    assert runner.run(None, {"build": "true", "builds": "edge"})[0] == 0
+    model, manifest = runner.project / "out/mine/mine.onnx", runner.project / "out/mine/mine.manifest.json"
+    own, text = model.read_bytes(), manifest.read_text()
+    model.write_bytes(b"a stranger's")
+    manifest.write_text(text.replace(*(hashlib.sha256(each).hexdigest() for each in (own, model.read_bytes()))))
+    assert manifest.read_text() != text
+    code, printed, _ = runner.run(None, {"build": "true", "builds": "edge"})
+    assert (code, model.read_bytes()) == (0, own), printed
 
 
 @pytest.mark.long

@@ -1,6 +1,5 @@
 """The GitHub Action on a checkout of a stranger's: nothing of it is run, obeyed or written through."""
 
-import hashlib
 import json
 import subprocess
 import sys
@@ -47,24 +46,6 @@ def test_no_module_of_the_checkout_is_imported(runner):
     code, printed, steps = runner.run(base, PYTHONPATH=str(runner.project), PYTHONSTARTUP="pip.py")
     assert code == 0, printed
     assert steps["review"]["outputs"] == {"changed": "true"}
-
-
-def test_what_only_says_that_it_is_built_is_built_anew(runner):
-    """A model of the stranger's with the manifest that a build of the same spec would have."""
-    runner.commit("nets/mine.yaml", GOOD.replace("resnet18", "cifar-resnet20"))
-    runner.commit("resnet-gen.toml", '[builds.edge]\nspecs = ["nets/*.yaml"]\nfolder = "out"\n')
-    try:
-        assert runner.run(None, {"build": "true"})[0] == 0
-        model, manifest = runner.project / "out/mine.onnx", runner.project / "out/mine.manifest.json"
-        own = model.read_bytes()
-        model.write_bytes(b"a stranger's")
-        text = manifest.read_text()
-        manifest.write_text(text.replace(*(hashlib.sha256(each).hexdigest() for each in (own, model.read_bytes()))))
-        assert manifest.read_text() != text
-        code, printed, _ = runner.run(None, {"build": "true"})
-        assert (code, model.read_bytes()) == (0, own), printed
-    finally:
-        (runner.project / "resnet-gen.toml").unlink()
 
 
 @pytest.mark.parametrize("specs", ["nets/*.yaml", "./nets/*.yaml\nnets/c d.yaml"])

@@ -105,7 +105,8 @@ def test_a_budget_names_its_engine_s_runtime(here, cli, least, wanted):
     assert "accuracy (fp16): 0.8571 (6 of 7)" in err + out
     fake_gpu.MODE.devices = 0  # put back by the fixture
     code, _, err = cli("verify", "net.yaml", "--evaluate")
-    assert (code, err.splitlines()[0].endswith(": no GPU can be used: there is none")) == (2, True)
+    place = f"net.yaml:{NET.count(chr(10)) + 1}:{budget.index('tensorrt') + len('budgets: {accuracy: ') + 1}"
+    assert (code, err.splitlines()[0]) == (2, f"{place}: error: no GPU can be used: there is none")
 
 
 def test_the_engine_of_a_project_s_build_is_run_and_without_a_gpu_its_model(here, cli, gpu, monkeypatch):
@@ -123,7 +124,8 @@ def test_the_engine_of_a_project_s_build_is_run_and_without_a_gpu_its_model(here
     monkeypatch.setattr(gpu.MODE, "devices", 0)
     code, found, err = evaluated(cli)
     assert (code, found["builds"][0]["status"]) == (2, "refused")  # the budget is of the engine
-    assert "no GPU can be used" in err
+    place = f"resnet-gen.toml:6:{budget.index('tensorrt')}"
+    assert f"{place}: error: builds.gpu: net fp16 tensorrt: accuracy (fp16): no GPU can be used: there is none\n" in err
     write("resnet-gen.toml", f"{table}[budgets.net]\n{budget.replace(OF_ENGINE, '')}")
     (row,) = evaluated(cli)[1]["builds"]
     assert (row["runtime"]["library"], row["file"].endswith("net.onnx")) == ("onnxruntime", True)

@@ -71,38 +71,41 @@ def test_a_folder_may_be_the_project_s_own(project, cli):
 
 
 REFUSED_LATE = {
-    'serve = {labels = "names.txt"}': ("serve.labels: 1 label for 3 classes", "one label a class"),
-    'devices = ["jetson-nano"]\nserve = {}': ("serve.type: TensorRT 8.2.1 takes no bytes", "serve.type float32"),
-    'devices = ["h100"]\nengine = {dla_core = 0}': ("engine.dla_core: h100 has no DLA", ""),
-    "opset = 12": ("opset 12 cannot be written", "choose"),
-}
-"""What only a build refuses: the message and its hint, in the words of a table."""
+    'serve = {labels = "names.txt"}': ("serve.labels: 1 label for 3 classes", "one label a class", '"names.txt"'),
+    'devices = ["jetson-nano"]\nserve = {}': ("serve.type: TensorRT 8.2.1 takes no bytes", "serve.type float32", "{}"),
+    'devices = ["h100"]\nengine = {workspace = 9, dla_core = 3}': ("engine.dla_core: h100 has no DLA", "", "3"),
+    "opset = 12": ("opset 12 cannot be written", "choose", "12"),
+    "symbolic_size = true\nserve = {}": ("symbolic_size: pixels come as NHWC", "serve.layout: NCHW", "true"),
+    'set = {name = "a/b"}': ("name: 'a/b' is not a name", "use letters", '{name = "a/b"}'),
+}  # fmt: skip
+"""What only a build refuses: the message and its hint, in the words of a table, and the value that it is shown at."""
 
 
 @pytest.mark.parametrize("line", REFUSED_LATE)
-def test_what_a_build_refuses_is_said_at_its_table(project, cli, line):
-    said, hint = REFUSED_LATE[line]
+def test_what_a_build_refuses_is_said_at_the_key_that_asks_for_it(project, cli, line):
+    said, hint, value = REFUSED_LATE[line]
     write("names.txt", "cat\n")
     table = f'[builds.NAME]\nspecs = ["nets/*.yaml"]\nfolder = "NAME/{{spec}}"\n{line}\n'
     write("resnet-gen.toml", table.replace("NAME", "a") + table.replace("NAME", "b"))
     code, _, err = cli("build")
-    second = 5 + line.count("\n")
     assert code == 2
-    for place, name in (("1:2", "a"), (f"{second}:2", "b")):
-        assert f"resnet-gen.toml:{place}: error: builds.{name}: {said}" in err
-        assert f"| [builds.{name}]" in err
+    lines = line.splitlines()
+    number, column = next((n, text.rindex(value)) for n, text in enumerate(lines) if value in text)
+    for first, name in ((4, "a"), (8 + line.count("\n"), "b")):
+        assert f"resnet-gen.toml:{first + number}:{column + 1}: error: builds.{name}: {said}" in err
+    assert f"{' ' * (7 + column)}{'^' * len(value)}\n" in err
     assert f"hint: {hint}" in err or not hint
     assert "--" not in err.replace("---", "")
     dry = cli("build", "--dry-run")
     assert (dry[0], list_reports(dry[2])) == (2, list_reports(err))
     for plan in plan_builds(find_project()):  # another process, which is told it as JSON, says the same
         order = json.loads(json.dumps(BuildOrder(plan, BuildMode()).dump()))
+        if plan.refused:
+            continue  # it is not sent
         answer = build_worker._perform({"build": order, "parts": "all"})
-        assert (answer["status"], answer["report"] in err, answer["report"]) == (
-            "refused",
-            True,
-            answer["report"] or None,
-        )
+        assert answer["status"] == "refused"
+        assert answer["report"]
+        assert answer["report"] in err
 
 
 def list_reports(said):
@@ -514,6 +517,48 @@ def test_a_link_leads_nothing_out(project, cli, tmp_path_factory):
     assert list(outside.iterdir()) == []
 
 
+def test_of_several_that_are_served_the_one_is_shown_that_is_at_fault(project, cli):
+    write("names.txt", "cat\n")
+    text = '[builds.a]\nspecs = ["nets/*.yaml"]\nserve = [{order = "BGR"}, {labels = "names.txt"}]\n'
+    write("resnet-gen.toml", text)
+    code, _, err = cli("build", "--dry-run")
+    assert code == 2
+    assert (
+        f"resnet-gen.toml:3:{text.splitlines()[2].index(chr(34) + 'names') + 1}: error: builds.a: serve.labels: " in err
+    )
+
+
+def test_where_the_project_s_own_engine_asks_for_it_that_is_said(project, cli):
+    text = '[builds.a]\nspecs = ["nets/*.yaml"]\ndevices = ["h100"]\n'
+    write("resnet-gen.toml", f"{text}[engine]\ndla_core = 1\n")
+    assert (
+        "resnet-gen.toml:5:12: error: builds.a: engine.dla_core of the project file: h100 has no DLA" in cli("build")[2]
+    )
+    long = f"x = [{', '.join(['1'] * 500)}]"  # of which no other process is told a line for every key
+    write("resnet-gen.toml", f"{text}engine = {{dla_core = 1}}\nset = {{{long}}}\n")
+    (plan,) = plan_builds(find_project())
+    assert sorted(plan.places) == ["device", "engine", "engine.dla_core", "specs"]
+
+
+def test_hints_of_images_speak_of_keys(project, cli):
+    picture(Path("photos/x.png"))
+    table = '[builds.b]\nspecs = ["nets/net.yaml"]\nprecisions = ["int8"]\nplacement = "cpu"\ncalibration = "photos"\n'
+    write("resnet-gen.toml", table)
+    code, _, err = cli("build")
+    assert code == 2
+    assert "photos: error: one image is not enough to calibrate with\nhint: calibration.most 1 takes it so\n" in err
+
+
+def test_a_link_in_the_way_is_refused_before_anything_is_built(project, cli, tmp_path_factory):
+    write("resnet-gen.toml", '[builds.b]\nspecs = ["nets/net.yaml"]\nfolder = "out"\n')
+    outside = tmp_path_factory.mktemp("outside")
+    Path("out").symlink_to(outside)
+    built, dry = cli("build"), cli("build", "--dry-run")
+    assert (built[0], dry[0]) == (2, 2)
+    assert list_reports(dry[2]) == list_reports(built[2])
+    assert list(outside.iterdir()) == []
+
+
 def test_no_image_to_calibrate_with_leads_out(project, tmp_path_factory):
     """Each of a folder, that is, and not the folder alone; of the project's own, one may be a link to another."""
     picture(Path("photos/a/x.png"))
@@ -584,6 +629,35 @@ def test_two_builds_do_not_generate_one_file(project, cli):
     code, _, said = cli("generate")
     assert code == 2
     assert "builds.plain: net writes 'net.py' where builds.plain (resnet-gen.toml:3:2) does" in said
+
+
+@pytest.mark.parametrize("words", [[], ["--force"], ["--check"]])
+def test_generate_replaces_nothing_that_the_build_has_written(project, cli, words):
+    table = '[builds.a]\nspecs = ["nets/*.yaml"]\nfolder = "a"\ntargets = ["triton"]\ngenerate = ["cpp"]\n'
+    write("resnet-gen.toml", table)
+    assert cli("build")[0] == 0
+    before = everything(project)
+    code, _, err = cli("generate", *words)
+    assert code == 2
+    assert (
+        "resnet-gen.toml:5:12: error: builds.a: the build itself writes 'net/README.md', and generate another\n" in err
+    )
+    assert everything(project) == before
+
+
+@pytest.mark.parametrize(
+    ("command", "line", "said"),
+    [
+        ("generate", 'serve = {size = "any"}', "4:17: error: builds.a: serve.size: "),
+        ("check-engine", "set = {head.classes = -1}", "4:7: error: builds.a: head.classes: "),
+    ],
+)
+def test_what_other_commands_refuse_is_said_at_its_key_too(project, cli, command, line, said):
+    write("resnet-gen.toml", f'[builds.a]\nspecs = ["nets/*.yaml"]\ngenerate = ["cpp"]\n{line}\n')
+    code, _, err = cli(command)
+    assert code == 2
+    assert err.startswith(f"resnet-gen.toml:{said}")
+    assert "--set" not in err
 
 
 def test_generate_without_a_spec_takes_the_project_s(project, cli):

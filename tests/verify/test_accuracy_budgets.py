@@ -10,6 +10,7 @@ from PIL import Image
 
 import resnet_gen
 from resnet_gen.language.budgets import AccuracyBudget
+from resnet_gen.ops.precision import PLACEMENTS
 from resnet_gen.problems import Refused
 from resnet_gen.verify import accuracy
 from tests.accuracy.digits import split, write_calibration, write_test_part
@@ -229,6 +230,7 @@ def test_no_image_to_calibrate_with_leads_out_of_the_project(project, cli, tmp_p
         ("data: net.yaml", "net.yaml: neither a folder nor a .csv or .npz file"),
         ("classes_file: names.txt", "names.txt: there is no such file"),
         ("precision: int8, calibration: none", "none: there is no such file or folder"),
+        ("precision: int8, calibration: one", "one: one image is not enough to calibrate with"),
     ],
 )  # fmt: skip
 def test_what_cannot_be_evaluated_is_refused_at_the_budget(budget, words, project, cli):
@@ -237,8 +239,10 @@ def test_what_cannot_be_evaluated_is_refused_at_the_budget(budget, words, projec
     )
     text = ", ".join(f"{key}: {value}" for key, value in keys.items())
     (project / "net.yaml").write_text(f"{SPEC}  accuracy: {{{text}}}\n")
+    picture(project / "one" / "x.png", mode="L")
     code, _, err = cli("verify", "net.yaml", "--evaluate")
     assert code == 2
+    assert "--calibration" not in err  # which is no option of `verify`
     line = (project / "net.yaml").read_text().splitlines()[3]
     place = budget.split(": ")[-2].split(", ")[-1]
     assert err.startswith(f"net.yaml:4:{line.index(f'{place}: ') + len(place) + 3}: error: ")
@@ -249,7 +253,10 @@ def test_what_cannot_be_evaluated_is_refused_at_the_budget(budget, words, projec
 def test_a_budget_without_a_bound_or_with_keys_that_mean_nothing_is_refused():
     for keys in ({}, {"min": 98.5}, {"min": -0.1}, {"drop_from_fp32": 2}, {"min": 0.5, "precision": "int8"},
                  {"min": 0.5, "calibration": "x"}, {"min": 0.5, "qdq": "cpu"}, {"min": 0.5, "limit": 0},
-                 {"min": 0.5, "precision": "fp8", "calibration": "x", "qdq": "cpu"}):  # fmt: skip
+                 {"min": 0.5, "precision": "fp8", "calibration": "x", "qdq": "cpu"},
+                 {"min": 0.5, "precision": "bf16", "runtime": "onnxruntime"},
+                 *({"min": 0.5, "precision": "int8", "calibration": "x", "runtime": "tensorrt", "qdq": placement}
+                   for placement in PLACEMENTS if placement != "tensorrt")):  # fmt: skip
         with pytest.raises(ValueError, match="AccuracyBudget"):
             AccuracyBudget.model_validate({"data": "d", **keys})
 

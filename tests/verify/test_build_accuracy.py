@@ -360,6 +360,28 @@ def test_no_image_leads_out_of_the_project(project, cli, tmp_path_factory):
     assert "error: data: 'd/3/y.png': leads out of " in err
 
 
+def test_what_is_served_without_classes_is_not_evaluated_and_holds_nothing_up(project, cli):
+    """An embedding beside the scores of the same network, with and without a budget to hold."""
+    text = BUILDS.replace('["top1"]}', '["embedding"]}')
+    write("resnet-gen.toml", text)
+    assert {row.status for row in resnet_gen.build_project(builds=["served"], replace=True)} == {"built"}
+    code, rows, err = evaluated(cli, "--builds", "served", "--data", "bytes.npz")
+    assert (code, rows[0]["status"]) == (0, "not evaluated"), err
+    assert rows[0]["reason"] == "it outputs 'embedding', and no score of each class"
+    write("resnet-gen.toml", f'{text}[budgets.net]\naccuracy = {{data = "bytes.npz", min = 0.5}}\n')
+    code, rows, _ = evaluated(cli, "--builds", "served")
+    assert (code, rows[0]["status"]) == (1, "not evaluated")
+
+
+def test_a_build_that_two_budgets_hold_is_one_build(project, cli):
+    each = '{data = "few.npz", min = 0.5, runtime = "%s"}'
+    budgets = ", ".join(each % runtime for runtime in ("onnxruntime", "tensorrt-rtx"))
+    write("resnet-gen.toml", f"{BUILDS}[budgets.net]\naccuracy = [{budgets}]\n")
+    code, _, err = cli("evaluate", *SERVER)
+    assert code == 1
+    assert err.splitlines()[-1] == "2 builds, 3 evaluations: 1 met, 1 no budget, 1 not evaluated"
+
+
 def test_the_table_in_markdown(project, cli):
     stated(least=1.0)
     output = project / "table.md"

@@ -90,12 +90,11 @@ class Scorer:
 
 def _find_scores(outputs: dict[str, Array], images: int, model: EvaluatedModel) -> Array:
     """The output that has one score for each class; raises `Refused` where it cannot be told."""
-    where, served = model.runner.where, model.form.serving.outputs
+    where = model.runner.where
     if best := _find_best(model.form.serving):
         return _rank_best(outputs, images, model, best)
-    if served and not model.form.serving.has_scores:
-        names = ", ".join(f"'{name}'" for output in served for name in output.names)
-        raise refuse(f"outputs {names}, and no score of each class", where, "serve logits or probabilities too")
+    if reason := explain_unscored(model.form.serving):
+        raise refuse(reason, where, "serve logits or probabilities too")
     scores = model.form.serving.list_names(*SCORES)
     known = {name: values for name, values in outputs.items() if not scores or name in scores}
     found = {k: v for k, v in known.items() if v.ndim == 2 and v.dtype.kind == "f" and v.shape[1] > 1}
@@ -107,6 +106,14 @@ def _find_scores(outputs: dict[str, Array], images: int, model: EvaluatedModel) 
     if len(found[name]) != images:
         raise refuse(f"outputs {format_shape(found[name].shape)} for {images:,} images", where)
     return found[name]
+
+
+def explain_unscored(serving: FileServing) -> str | None:
+    """What a file outputs that says so, where it is nothing of classes; None where it is."""
+    if not serving.outputs or serving.has_scores or _find_best(serving):
+        return None
+    names = ", ".join(f"'{name}'" for output in serving.outputs for name in output.names)
+    return f"outputs {names}, and no score of each class"
 
 
 def _find_best(serving: FileServing) -> ServedOutput | None:
