@@ -206,3 +206,15 @@ def test_outputs_in_another_order_than_a_spec_can_have_are_refused_with_it(outpu
     words = "; a spec's outputs are in the order in which they are made: 'stage1', 'logits'"
     assert isinstance(found, Problem) == (outputs == "[logits, stage1]")
     assert not isinstance(found, Problem) or found.hint.endswith(words)
+
+
+@pytest.mark.parametrize("size", ["fixed", "any"])
+@pytest.mark.parametrize("outputs", ["[logits, stage1]", "[top2, embedding, stage1, normalized_embedding]"])
+def test_an_imported_spec_without_serve_is_that_of_its_file_in_any_order_of_outputs(outputs, size, tmp_path):
+    """Pixels that nothing normalizes are none that a spec serves."""
+    path, more = tmp_path / "m.onnx", ("input.mean=[0, 0, 0]", "input.std=[1, 1, 1]")
+    loaded = load_served("type=float32", f"size={size}", f"outputs={outputs}", more=more)
+    write_model(loaded, Request(), path)
+    found = recover_spec(path).loaded
+    assert found.spec.serve is None
+    assert compare(found, path) == []
