@@ -159,7 +159,7 @@ def bench(
         ([2, 2], (1, 3, 32, 32))
     """
     from resnet_gen.build.models import ModelSource, choose_runners, find_own_image
-    from resnet_gen.speed.benchmark import Effort, find_common_shape
+    from resnet_gen.speed.benchmark import Effort
 
     check_within("batch", batch, *MEASURED_BATCHES)
     check_within("seed", seed, *SEEDS)
@@ -169,8 +169,7 @@ def bench(
     source = ModelSource((), resolve_weights(weights), seed, fold)
     opened = open_models(models, source, batch or 1, tunings)
     runners = choose_runners(opened)
-    shape = find_common_shape(runners, None, batch, find_own_image(opened))
-    result = _measure_models(runners, shape, seed, Effort(seconds, repeat))
+    result = _measure_models(runners, find_own_image(opened), batch, seed, Effort(seconds, repeat))
     for runner, own in zip(runners, tunings, strict=True):
         warn_of_numerics(runner, own)
     return result
@@ -190,12 +189,15 @@ def _ask_for_graphs(
     return [own._replace(cuda_graphs=on) for own, on in zip(tunings, graphed, strict=True)]
 
 
-def _measure_models(runners: Sequence[Runner], shape: tuple[int, ...], seed: int, effort: Effort) -> Result:
+def _measure_models(
+    runners: Sequence[Runner], image: tuple[int, ...] | None, batch: int | None, seed: int, effort: Effort
+) -> Result:
     import numpy as np
 
     from resnet_gen.engine.base import draw_input
-    from resnet_gen.speed.benchmark import measure
+    from resnet_gen.speed.benchmark import find_common_shape, measure
 
+    shape = find_common_shape(runners, None, batch, image)
     x = draw_input(shape, seed, of_bytes=any(runner.dtype == np.uint8 for runner in runners))
     return measure(runners, x, effort)
 

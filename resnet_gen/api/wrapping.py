@@ -22,7 +22,7 @@ from resnet_gen.onnx.wrapping.request import (
 )
 from resnet_gen.ops.limits import BATCHES, CLASSES, SIDES
 from resnet_gen.ops.serving_words import CHANNEL_ORDERS, LAYOUTS
-from resnet_gen.problems import refuse
+from resnet_gen.problems import refuse, shorten
 from resnet_gen.weights.seeds import DEFAULT_SEED, SEEDS
 
 if TYPE_CHECKING:
@@ -116,9 +116,9 @@ def _make_request(options: WrapOptions) -> WrapRequest:
         scale=options.get("scale"),
         any_size=options.get("any_size", False),
         crop=options.get("crop"),
-        outputs=tuple(options.get("outputs", ())),
+        outputs=_as_words("outputs", options.get("outputs", ())),
         labels=_as_labels(options.get("labels", ())),
-        cuts=tuple(options.get("cuts", ())),
+        cuts=_as_words("cuts", options.get("cuts", ())),
         cut_input=options.get("cut_input"),
         renames=tuple(options.get("renames", {}).items()),
         batch=_as_batch(options.get("batch")),
@@ -137,6 +137,13 @@ def _check_words(options: WrapOptions) -> None:
     check_one_of("start", options.get("start"), STARTS)
     check_within("classes", options.get("classes"), *CLASSES)
     check_within("seed", options.get("seed"), *SEEDS)
+
+
+def _as_words(name: str, given: Sequence[str]) -> tuple[str, ...]:
+    """Several words; raises `Refused` for one alone, which is a sequence of its letters too."""
+    if isinstance(given, str):
+        raise refuse(f"{name}: a list is wanted, not a text", hint=f"{name}=['{shorten(given)}']")
+    return tuple(given)
 
 
 def _as_numbers(name: str, given: Sequence[float] | None) -> tuple[float, ...] | None:

@@ -5,6 +5,7 @@ Nothing is loaded or run. What cannot be known here is said to be unknown.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -16,7 +17,8 @@ from resnet_gen.build.wrap_manifest import WrapManifest, locate_wrap_manifest, r
 from resnet_gen.engine.machine import Gpu, Validity, ask_validity, installed_version, list_gpus
 from resnet_gen.engine.names import ENGINE, ONNX
 from resnet_gen.language.engine_options import parse_release
-from resnet_gen.problems import refuse, shorten
+from resnet_gen.language.spec import Input
+from resnet_gen.problems import refuse, shorten, visible
 from resnet_gen.system.digest import digest_file
 from resnet_gen.system.journal import is_unfinished
 from resnet_gen.weights.downloads.location import locate_weights
@@ -41,7 +43,7 @@ def check(path: Path, asked: EngineRequirements) -> list[Check]:
     validity = None if model else ask_validity(path)
     whole = list(_check_whole(path, at.manifest))
     if manifest is None and model and (wrapped := read_wrap_manifest(path)):
-        return whole or list(_check_wrapped(path, wrapped))
+        return whole or list(_check_wrapped(path, wrapped, asked))
     if manifest is None:
         return whole or _check_without_manifest(path, at.manifest.name, model, validity)
     checks = [*whole, *_check_files(path, at.file, at.manifest, manifest)]
@@ -64,8 +66,8 @@ def _check_whole(*files: Path) -> Iterator[Check]:
         yield Check("set", "no", "half of it is new: what wrote it died, and the next that writes there takes it back")
 
 
-def _check_wrapped(path: Path, manifest: WrapManifest) -> Iterator[Check]:
-    """What is known of a file that `wrap` wrote."""
+def _check_wrapped(path: Path, manifest: WrapManifest, asked: EngineRequirements) -> Iterator[Check]:
+    """What is known of a file that `wrap` wrote, and that what else is asked is not."""
     place = locate_wrap_manifest(path).name
     if path.name not in manifest.files:
         yield Check("manifest", "no", f"{place} does not name it")
@@ -76,6 +78,12 @@ def _check_wrapped(path: Path, manifest: WrapManifest) -> Iterator[Check]:
         yield Check("proof", "warning", "it was wrapped without a proof that it computes the same")
     else:
         yield Check("proof", "ok", "it was run beside the original when it was wrapped")
+    if asked.spec:
+        yield Check("spec", "unknown", "a wrapped file's manifest names none: verify --against compares it")
+    if asked.weights is not None or asked.seed is not None:
+        yield Check("weights", "unknown", "a wrapped file's manifest names none: verify --against compares them")
+    if asked.device:
+        yield Check("device", "unknown", "a wrapped file's manifest states no precision and no opset")
 
 
 def _check_without_manifest(path: Path, wanted: str, model: bool, validity: Validity | None) -> list[Check]:
@@ -239,7 +247,39 @@ def _check_spec(manifest: FileManifest, spec: Loaded | None) -> Check:
         return Check("spec", "ok", f"'{spec.spec.name}', SHA-256 as in the manifest")
     if spec.spec.name != manifest.name:
         return Check("spec", "no", f"it is of '{manifest.name}', and the spec is '{spec.spec.name}'")
-    return Check("spec", "no", f"it is of another '{manifest.name}' than the spec")
+    keys = _list_other_keys(manifest.spec.resolved, json.loads(spec.canonical()))
+    more = f" and {len(keys) - _NAMED:,} more" if len(keys) > _NAMED else ""
+    verb = "differs" if len(keys) == 1 else "differ"
+    differ = f": {', '.join(keys[:_NAMED])}{more} {verb}" if keys else ""
+    return Check("spec", "no", f"it is of another '{manifest.name}' than the spec{differ}")
+
+
+_NAMED = 5
+"""Keys that are named."""
+
+
+def _list_other_keys(built: Any, stated: dict[str, Any]) -> list[str]:
+    """The keys, of two levels, that a spec has otherwise than the one that a file was built of; none of no spec."""
+    if not isinstance(built, dict):
+        return []
+    built, stated = _state_normalization(built), _state_normalization(stated)
+    found = []
+    for key in sorted({*built, *stated}):
+        one, other = built.get(key), stated.get(key)
+        if isinstance(one, dict) and isinstance(other, dict):
+            found += [f"{key}.{inner}" for inner in sorted({*one, *other}) if one.get(inner) != other.get(inner)]
+        elif one != other:
+            found.append(key)
+    return [shorten(visible(key)) for key in found]
+
+
+def _state_normalization(resolved: dict[str, Any]) -> dict[str, Any]:
+    """The same with the mean and deviation of pictures, which are left out where they are the usual ones."""
+    try:
+        mean, std = Input.model_validate_json(json.dumps(resolved["input"])).normalization
+    except (KeyError, ValueError):  # pydantic's errors are ValueErrors
+        return resolved
+    return {**resolved, "input": {**resolved["input"], "mean": list(mean), "std": list(std)}}
 
 
 def _check_weights(manifest: FileManifest, asked: EngineRequirements) -> Check:

@@ -38,9 +38,10 @@ class WriterTool(_Part):
 
 
 class SpecPart(_Part):
-    """The specification, by its hash."""
+    """The specification, by its hash, and every key of it."""
 
     sha256: Digest
+    resolved: Any = None
 
 
 class PublishedPart(_Part):

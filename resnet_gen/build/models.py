@@ -22,7 +22,7 @@ from resnet_gen.engine.names import ENGINE, ONNX, suitable_runtime
 from resnet_gen.engine.pixel_runner import take_network_input
 from resnet_gen.engine.runtimes import check_tuning, open_file, require_gpu
 from resnet_gen.engine.tensorrt import BACKENDS, Profile
-from resnet_gen.graph.surrounding_terms import find_normalization
+from resnet_gen.graph.surrounding_terms import find_normalization, is_normalized
 from resnet_gen.language.load import Loaded, digest_of, load
 from resnet_gen.language.spec import Input
 from resnet_gen.onnx.metadata_keys import SPEC_KEY
@@ -187,6 +187,14 @@ def assumed_input(model: RunnableModel) -> Input:
         raise refuse("its input is no image of a fixed size", session.where) from None
 
 
+def describe_assumption(serving: FileServing) -> str:
+    """What is assumed of pictures that a file without a spec does not say."""
+    if not is_normalized(serving.input):
+        return "ImageNet's preprocessing is assumed"
+    crop = serving.takes_any_size
+    return f"it normalizes pictures itself{'' if crop else '; resizing and crop as for ImageNet are assumed'}"
+
+
 def find_own_image(models: Sequence[RunnableModel]) -> tuple[int, ...] | None:
     """The shape of one image as the models are fed it in turns, where a side of theirs is open: that of their networks.
 
@@ -231,7 +239,8 @@ def choose_inputs(opened: Sequence[RunnableModel]) -> EvaluatedModels:
         runner, serving = model.runner, model.serving
         other = next((one for one in known if one and serving.fits(runner.shape[1:], one)), None)
         if taken is None:
-            how = "the other model's preprocessing is taken" if other else "ImageNet's preprocessing is assumed"
+            taking = other and not (serving.takes_any_size and is_normalized(serving.input))
+            how = "the other model's preprocessing is taken" if taking else describe_assumption(serving)
             notes.append(f"{runner.where}: carries no spec; {how}")
         taken = taken or other or assumed_input(model)
         check_shape(runner, serving, taken, runner.shape[0] or 1)

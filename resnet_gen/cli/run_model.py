@@ -14,7 +14,6 @@ from resnet_gen.cli.hints import find_drawn_seed, tell_refused_hint, tell_satura
 from resnet_gen.cli.output import finite_or_none, say, say_json
 from resnet_gen.engine.base import Tuning, format_shape
 from resnet_gen.engine.file_serving import FileServing
-from resnet_gen.graph.surrounding_terms import is_normalized
 from resnet_gen.language.spec import Input
 from resnet_gen.problems import refuse, shorten
 from resnet_gen.weights.base import Array
@@ -49,7 +48,7 @@ def run_model(
     taken = taken or models.embedded_input(opened)
     if taken is None:
         taken = models.assumed_input(opened)
-        say(f"{session.where}: carries no spec; {_describe_assumption(serving)}", err=True)
+        say(f"{session.where}: carries no spec; {models.describe_assumption(serving)}", err=True)
     batch = batch or session.shape[0] or (session.bounds[0][0] if session.bounds else 1)
     check_shape(session, serving, taken, batch)
     drawn = find_drawn_seed(model, source, session)
@@ -101,14 +100,6 @@ class _Run(NamedTuple):
         """Milliseconds a batch, images a second."""
         images = self.shape[0] or 1
         return {"milliseconds": round(1000 * self.seconds, 3), "images_per_second": round(images / self.seconds, 1)}
-
-
-def _describe_assumption(serving: FileServing) -> str:
-    """What is assumed of pictures that a file does not say."""
-    if not is_normalized(serving.input):
-        return "ImageNet's preprocessing is assumed"
-    crop = serving.takes_any_size
-    return f"it normalizes pictures itself{'' if crop else '; resizing and crop as for ImageNet are assumed'}"
 
 
 def _report_outputs(outputs: dict[str, Array], run: _Run, serving: FileServing, top: int, form: str) -> None:

@@ -9,7 +9,7 @@ from typing import NamedTuple
 from resnet_gen.compare.difference.key_changes import KeyChange
 from resnet_gen.compare.difference.sides import Side
 from resnet_gen.graph import Graph, Node, Value
-from resnet_gen.graph.inner_outputs import keep_stated_outputs
+from resnet_gen.graph.inner_outputs import keep_stated_outputs, order_outputs
 from resnet_gen.graph.rewiring import rewire_graph
 from resnet_gen.graph.surrounding_terms import (
     Normalization,
@@ -157,7 +157,10 @@ def _restore_softmax(graph: Graph, around: Surroundings, other: Graph) -> Graph:
 
 def settle_graph(graph: Graph, around: Surroundings, other: Graph) -> Graph:
     """A file's network as it is to be compared with another one."""
-    return keep_stated_outputs(_restore_softmax(graph, around, other), around, other)
+    found = _restore_softmax(graph, around, other)
+    if [value.shape for value in found.outputs] == [value.shape for value in other.outputs]:
+        return found
+    return keep_stated_outputs(order_outputs(found, around), around, other)
 
 
 def _make_softmax(scores: Value, name: str) -> Node:

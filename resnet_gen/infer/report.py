@@ -103,6 +103,12 @@ def explain_refusal(found: UnexplainedGraph, given: Graph, file: str, why: str |
         hint += "; not all that might explain the rest was tried, which is more than a network of the family takes"
     if node is None:
         out = f"'{shorten(found.output.name, 80)}' there" if found.output else "these maps in this order"
+        made = [node.output for node in given.nodes if node.output in given.outputs]
+        if made != [*given.outputs] and len(made) == len(given.outputs):
+            order = ", ".join(f"'{shorten(value.name, 40)}'" for value in made[:_NAMED])
+            hint += (
+                f"; a spec's outputs are in the order in which they are made: {order}{', ...' * (len(made) > _NAMED)}"
+            )
         return Problem(f"no spec outputs {out}", file, hint)
     makers = {node.output.name: node.name for node in given.nodes}
     reads = ", ".join(f"'{shorten(makers.get(value.name, value.name), 60)}'" for value in node.inputs)

@@ -44,7 +44,7 @@ class Serve(StrictModel):
     layout: Layout = Field("NHWC", description="Where the channels stand: behind the columns, or before the rows.")
     order: ChannelOrder = Field("RGB", description="Order of three channels as they come in; OpenCV's is BGR.")
     scale: Literal[1, 255] | None = Field(
-        None, description="The greatest value of a pixel: by default 255 for `uint8`, and 1 for `float32`."
+        None, description="The greatest value of a pixel: 255 for `uint8`; for `float32` 1, unless 255 is stated."
     )
     size: PictureSize = Field(
         "fixed",

@@ -34,6 +34,7 @@ def find_surroundings(loaded: Loaded, graph: Graph) -> Surroundings | None:
         return None
     reader = _ServeReader(loaded, graph)
     reader.check_order()
+    reader.check_scale()
     reader.check_labels()
     reader.check_crop()
     mean, std = spec.input.normalization
@@ -83,6 +84,11 @@ class _ServeReader:
         channels = self._loaded.spec.input.channels
         if self._serve.order != "RGB" and channels != 3:
             raise self._refuse("order", f"an image of {several(channels, 'channel')} has no order", "leave it out")
+
+    def check_scale(self) -> None:
+        if self._serve.type == "uint8" and self._serve.scale == 1:
+            hint = "leave it out: input's mean and std are of values from 0 to 1, whatever pixels come in"
+            raise self._refuse("scale", "bytes go to 255", hint)
 
     def check_crop(self) -> None:
         crop = self._loaded.spec.input.crop

@@ -394,7 +394,8 @@ def test_the_command_prints_a_line_each_and_exits_with_0_1_or_2(pretended, cli):
     assert code == 1
     found = json.loads(out)
     assert (found["file"], found["fits"]) == (str(pretended), False)
-    assert {"check": "spec", "state": "no", "reason": "it is of another 'tiny' than the spec"} in found["checks"]
+    reason = "it is of another 'tiny' than the spec: stages.widths differs"
+    assert {"check": "spec", "state": "no", "reason": reason} in found["checks"]
     code, out, _ = cli("check-engine", pretended, "--spec", "resnet18")
     assert code == 1
     assert "no       spec: it is of 'tiny', and the spec is 'resnet18'" in out.splitlines()

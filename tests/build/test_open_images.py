@@ -72,3 +72,9 @@ def test_a_file_without_a_spec_is_run_at_the_size_that_its_graph_makes(layout, c
     assert scores == pytest.approx({int(c): float(s) for c, s in enumerate(logits[0]) if c in scores}, abs=1e-5)
     code, out, _ = cli("run", "any.onnx", "--format", "json")
     assert (code, len(json.loads(out)["top"])) == (0, 5)
+    for name in ("a", "b", "c", "d", "e"):
+        (tmp_path / "data" / name).mkdir(parents=True)
+        Image.fromarray(pixels).save(tmp_path / "data" / name / "p.png")
+    code, out, _ = cli("evaluate", "any.onnx", "--data", "data", "--format", "json")
+    notes = ["any.onnx: carries no spec; it normalizes pictures itself"]
+    assert (code, json.loads(out)["notes"][:1], json.loads(out)["models"][0]["top1"]["right"]) == (0, notes, 1)

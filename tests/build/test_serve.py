@@ -118,8 +118,12 @@ def test_onnx_itself_computes_the_same():
 def test_a_wrong_mean_a_swapped_order_and_another_scale_are_noticed():
     right = model_bytes(load_served(), Request())
     assert agrees(right, crops())
-    wrong = [load_served(more=("input.mean=[0.485, 0.456, 0.407]",)), load_served("order=BGR"), load_served("scale=1")]
-    assert [agrees(model_bytes(each, Request()), crops()) for each in wrong] == [False] * 3
+    wrong = [load_served(more=("input.mean=[0.485, 0.456, 0.407]",)), load_served("order=BGR")]
+    assert [agrees(model_bytes(each, Request()), crops()) for each in wrong] == [False] * 2
+    floats, scales = crops().astype(np.float32), ("scale=255", "scale=1")
+    made = [model_bytes(load_served("type=float32", scale), Request()) for scale in scales]
+    assert [agrees(model, floats) for model in made] == [True, False]
+    assert [agrees(model, floats / 255) for model in made] == [False, True]
     assert not agrees(right, np.ascontiguousarray(crops()[..., ::-1]))
 
 

@@ -1,5 +1,6 @@
 """`wrap`: pictures of any size before anybody's file, and files that are served already with other labels."""
 
+import itertools
 import json
 
 import numpy as np
@@ -78,6 +79,12 @@ def test_what_cannot_be_is_refused(words, message, model, cli, tmp_path):
     code, out, err = cli("wrap", model, "-o", "no.onnx", *words)
     assert (code, out, message in err) == (2, "", True), err
     assert not [*tmp_path.glob("no.*")]
+
+
+@pytest.mark.parametrize("name", ["outputs", "cuts"])
+def test_one_word_is_not_taken_for_its_letters(name, model):
+    with pytest.raises(Refused, match=rf"{name}: a list is wanted, not a text\nhint: {name}=\['top5'\]"):
+        resnet_gen.wrap(model, "no.onnx", **{name: "top5"})
 
 
 def test_a_network_without_a_size_is_refused(model, cli):
@@ -161,3 +168,23 @@ def test_labels_of_what_is_cut_off_are_refused(model, cli):
     model.with_name("names.txt").write_text("a\nb\nc\nd\ne\n")
     code, _, err = cli("wrap", "first.onnx", "-o", "no.onnx", "--labels", "names.txt", "--cut", "head.pool")
     assert (code, "it is not known how many classes it has" in err) == (2, True), err
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        *itertools.permutations(("probabilities", "top2", "top1")),
+        ("unit_embedding", "embedding"),
+        ("embedding", "unit_embedding", "top1"),
+    ],
+    ids=",".join,
+)
+def test_outputs_have_the_names_of_their_words_in_every_order(words, model, cli):
+    """What several outputs are made of is made once."""
+    assert cli("wrap", model, "-o", "out.onnx", "--outputs", ",".join(words))[0] == 0
+    graph = onnx.load("out.onnx").graph
+    wanted = [[f"{word}_values", f"{word}_indices"] if word[:3] == "top" else [word] for word in words]
+    assert [value.name for value in graph.output] == [*itertools.chain(*wanted)]
+    kinds = [node.op_type for node in graph.node]
+    assert kinds.count("Softmax") == any(word[0] in "pt" for word in words)
+    assert kinds.count("Flatten") == 1

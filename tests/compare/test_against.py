@@ -373,7 +373,7 @@ def test_an_engine_whose_manifest_names_no_one_model_is_held_by_its_hashes(more,
 def test_an_engine_of_another_spec_or_with_other_bytes_is_found(engine, cli):
     code, out, _ = cli("verify", TINY, "--set", "head.classes=5", "--against", engine)
     assert code == 1
-    assert f"{engine}: spec: it is of another 'tiny' than the spec [against-engine]" in out
+    assert f"{engine}: spec: it is of another 'tiny' than the spec: head.classes differs [against-engine]" in out
     engine.write_bytes(b"ftrt" + bytes(99))
     code, out, _ = cli("verify", TINY, "--against", engine)
     assert code == 1

@@ -104,7 +104,7 @@ NET = {
         }],
     },
     "serve": {
-        "type": "uint8", "layout": "NHWC", "order": "RGB", "scale": 255, "size": "fixed", "outputs": ["top2"],
+        "type": "float32", "layout": "NHWC", "order": "RGB", "scale": 255, "size": "fixed", "outputs": ["top2"],
         "labels": list("abcdefghij"),
     },
     "training": {
@@ -160,7 +160,7 @@ OTHER = {
         ("drop_from_fp32", 0.02),
     )},
     "budgets.accuracy.precision": {"budgets.accuracy.0.precision": "fp8", "budgets.accuracy.0.qdq": None},
-    "serve.type": "float32", "serve.layout": "NCHW", "serve.order": "BGR", "serve.scale": 1, "serve.size": "any",
+    "serve.type": "uint8", "serve.layout": "NCHW", "serve.order": "BGR", "serve.scale": 1, "serve.size": "any",
     "serve.outputs": ["top3"], "serve.labels": list("abcdefghik"),
     "training.dropout": 0.2, "training.stochastic_depth.rate": 0.2, "training.stochastic_depth.decay": "uniform",
     "training.stochastic_depth.mode": "batch", "training.zero_init_last_norm": False,

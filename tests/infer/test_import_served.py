@@ -17,6 +17,7 @@ from resnet_gen.infer.network_files import read_network_file
 from resnet_gen.infer.recovery import recover_spec
 from resnet_gen.onnx.metadata_keys import LABELS_KEY
 from resnet_gen.onnx.reading.surroundings.file import read_inner_model
+from resnet_gen.problems import Problem
 from tests.compare.test_against_served import BYTES, EVERY, REQUESTS, compare
 from tests.helpers.served import load_served
 from tests.helpers.surroundings import Around, normalized
@@ -194,3 +195,26 @@ def test_an_open_height_and_width_are_told(tmp_path):
         assert (words in recover_spec(path).account) == open_size
         lines = [*read_network_file(path).describe()]
         assert ("its height and width are open: looked at for images of 16x16" in lines) == open_size
+
+
+@pytest.mark.parametrize("outputs", ["[logits, stage1]", "[stage1, logits]"])
+def test_outputs_in_another_order_than_a_spec_can_have_are_refused_with_it(outputs, tmp_path):
+    """Without pixels before the network no `serve` says in which order they come."""
+    path, more = tmp_path / "m.onnx", ("input.mean=[0, 0, 0]", "input.std=[1, 1, 1]")
+    write_model(load_served("type=float32", "layout=NCHW", f"outputs={outputs}", more=more), Request(), path)
+    found = recover_spec(path)
+    words = "; a spec's outputs are in the order in which they are made: 'stage1', 'logits'"
+    assert isinstance(found, Problem) == (outputs == "[logits, stage1]")
+    assert not isinstance(found, Problem) or found.hint.endswith(words)
+
+
+@pytest.mark.parametrize("size", ["fixed", "any"])
+@pytest.mark.parametrize("outputs", ["[logits, stage1]", "[top2, embedding, stage1, normalized_embedding]"])
+def test_an_imported_spec_without_serve_is_that_of_its_file_in_any_order_of_outputs(outputs, size, tmp_path):
+    """Pixels that nothing normalizes are none that a spec serves."""
+    path, more = tmp_path / "m.onnx", ("input.mean=[0, 0, 0]", "input.std=[1, 1, 1]")
+    loaded = load_served("type=float32", f"size={size}", f"outputs={outputs}", more=more)
+    write_model(loaded, Request(), path)
+    found = recover_spec(path).loaded
+    assert found.spec.serve is None
+    assert compare(found, path) == []

@@ -286,3 +286,46 @@ def test_names_of_any_length_take_time_as_they_are_long():
     names = {"a." * 100_000 + "conv1.weight": (3,), "b" * 200_000: (1,), "." * 50_000: ()}
     found = derive_names(names, StateLayout(frozenset({"conv1"}), ("fc",)))
     assert [*found.names] == ["conv1.weight"]
+
+
+OF_EACH_SCHEME = (
+    "resnet18",
+    "resnet50d",
+    "regnetx_002",
+    "regnet_y_400mf",
+    "resnetv2_50x1_bit",
+    "seresnet50",
+    "vgg11_bn",
+)
+
+
+@cache
+def shapes_of(name):
+    return {key: tensor.shape for key, tensor in lower(load(name)).state().items()}
+
+
+def recognized(shapes, folder):
+    path = folder / "net.npz"
+    np.savez(path, **{name: np.zeros(shape, np.float32) for name, shape in shapes.items()})
+    return import_file(path).text
+
+
+@pytest.mark.parametrize("name", OF_EACH_SCHEME)
+def test_a_stray_tensor_beside_a_wrapper_makes_no_other_network(name, tmp_path):
+    """Nor is any tensor in the wrapper itself left out, such as a norm behind the last stage."""
+    shapes = shapes_of(name)
+    inside = {f"online.{key}": shape for key, shape in shapes.items()}
+    assert recognized({**inside, "queue": (3,)}, tmp_path) == recognized(shapes, tmp_path)
+    with pytest.raises(Refused):
+        recognized({**inside, "online.extra.weight": (3,), "queue": (3,)}, tmp_path)
+
+
+@pytest.mark.parametrize("name", OF_EACH_SCHEME[:4])
+def test_a_last_layer_in_a_sequential_is_that_of_any_scheme(name, tmp_path):
+    shapes = shapes_of(name)
+    *_, last = (node.name for node in lower(load(name)).nodes if node.op.is_layer)
+    moved = {
+        key.replace(f"{last}.", f"{last}.1.") if key.startswith(f"{last}.") else key: s for key, s in shapes.items()
+    }
+    assert moved != shapes
+    assert recognized(moved, tmp_path) == recognized(shapes, tmp_path)

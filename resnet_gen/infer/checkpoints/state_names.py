@@ -143,7 +143,8 @@ def _find_strays(shapes: Mapping[str, Shape], layout: StateLayout) -> dict[str, 
 def derive_names(shapes: Mapping[str, Shape], layout: StateLayout) -> StateNames | None:
     """The network's names of a file's tensors; None where two may be the same, or some are of nothing and not outside.
 
-    The layers of the head may have any names, if they are as many as `layout` has, in the order of their numbers.
+    What stands beside the body in the same wrapper may be a layer of its own, and is called so. The layers of the head
+    may have any names, if they are as many as `layout` has, in the order of their numbers.
     """
     split = {name: _split_name(name, layout.anchors) for name in shapes}
     inside = {name: parts for name, parts in split.items() if parts is not None}
@@ -154,8 +155,13 @@ def derive_names(shapes: Mapping[str, Shape], layout: StateLayout) -> StateNames
         return None
     left = tuple(name for name in shapes if name not in inside)
     found = _map_head(StateNames(names, left, tuple(averages)), shapes, layout)
-    bare = any(not prefix for prefix, rest in inside.values() if rest.partition(".")[0] in layout.body)
-    return found if not (bare and set(found.left) - set(averages)) else None
+    around = {prefix for prefix, rest in inside.values() if rest.partition(".")[0] in layout.body}
+    if "" in around:
+        return None if set(found.left) - set(averages) else found
+    beside = {name.removeprefix(p): name for p in around for name in found.left if name.startswith(p)}
+    more = {name: old for name, old in beside.items() if old not in averages and name not in found.names}
+    left = tuple(name for name in found.left if name not in more.values())
+    return found._replace(names={**found.names, **more}, left=left)
 
 
 def explain_rivals(shapes: Mapping[str, Shape], names: Iterable[str]) -> str | None:
@@ -222,6 +228,9 @@ def _map_head(found: StateNames, shapes: Mapping[str, Shape], layout: StateLayou
 
 
 def _is_of_head(name: str, layout: StateLayout) -> bool:
+    """Whether a name is a last layer's, or of what stands in its place, also in a module of other layers than it."""
+    if name.startswith(tuple(f"{head}." for head in layout.heads)):
+        return True
     return name.removeprefix(layout.outer).partition(".")[0] not in layout.body
 
 

@@ -48,6 +48,7 @@ class ModelEditor:
         self.tensors = self.graph.tensors()
         self.first: str | None = None
         self.resized: str | None = None
+        self._made: dict[tuple[str, str], Any] = {}
         self._begins_with_pixels = True
         self._note_types()
 
@@ -245,8 +246,8 @@ class ModelEditor:
         self._clean("no output is made of the input")
 
     def append_softmax(self, scores: Any) -> Any:
-        """Probabilities of scores."""
-        return self._name_output(self._append("Softmax", [scores], {"axis": 1}, "probabilities"), scores, scores.shape)
+        """Probabilities of scores, which are made once."""
+        return self._append_once("Softmax", scores, "probabilities", scores.shape)
 
     def append_best(self, scores: Any, k: int) -> tuple[Any, Any]:
         """Values and indices of the k best, the best first."""
@@ -273,8 +274,15 @@ class ModelEditor:
         return self._name_output(made, vector, vector.shape)
 
     def append_vector(self, tensor: Any) -> Any:
-        """A tensor with all its dimensions behind the batch as one."""
-        return self._name_output(self._append("Flatten", [tensor], {"axis": 1}, "embedding"), tensor, [None, None])
+        """A tensor with all its dimensions behind the batch as one, which is made once."""
+        return self._append_once("Flatten", tensor, "embedding", [None, None])
+
+    def _append_once(self, op: str, tensor: Any, name: str, shape: Any) -> Any:
+        """What an operation along the second dimension makes of a tensor, for all outputs that are made of it."""
+        if (op, tensor.name) not in self._made:
+            made = self._append(op, [tensor], {"axis": 1}, name)
+            self._made[op, tensor.name] = self._name_output(made, tensor, shape)
+        return self._made[op, tensor.name]
 
     def name_scores(self, tensor: Any, name: str) -> Any:
         """A tensor under another name."""
