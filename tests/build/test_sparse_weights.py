@@ -79,6 +79,17 @@ def test_nothing_is_looked_at_where_no_sparsity_is_asked_for(fake, tmp_path):
         assert ("sparse_weights" in part, notes, said) == (False, [], [])
 
 
+@pytest.mark.parametrize("shape", [(3, 16), (2, 12, 3, 1), (1, 32, 1, 2)])
+def test_the_pattern_is_what_pruning_makes_and_one_weight_more_breaks_it(shape):
+    draw = np.random.default_rng(0)
+    pruned = prune(draw.standard_normal(shape, np.float32))
+    assert has_pattern(pruned)
+    for place in draw.permutation(np.argwhere(pruned == 0))[:20]:
+        more = pruned.copy()
+        more[tuple(place)] = 1
+        assert not has_pattern(more)
+
+
 def test_the_pattern_is_of_four_inputs_in_a_row_for_each_output_and_place():
     values = np.ones((2, 8, 3, 1), np.float32)
     values[:, [0, 1, 6, 7]] = 0

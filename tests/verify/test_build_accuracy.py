@@ -438,7 +438,6 @@ def test_a_runtime_that_is_asked_for_is_the_one(project, cli):
 def test_words_for_runtimes_of_engines_are_those_of_the_libraries():
     assert set(ENGINE_RUNTIMES) == set(BACKENDS)
     assert set(BACKENDS) < set(RUNTIMES)
-    assert build_models.EIGHT_BITS == ("int8", "fp8")
 
 
 def test_the_page_names_every_status():
