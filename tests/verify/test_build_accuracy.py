@@ -1,10 +1,12 @@
 """`evaluate` without a SPEC: what a project has built, on the images of its budgets, which are held against it."""
 
 import json
+import re
 import shutil
 from types import SimpleNamespace
 
 import numpy as np
+import onnxruntime
 import pytest
 
 import resnet_gen
@@ -110,6 +112,7 @@ def test_what_was_built_is_run_and_its_budgets_are_held(project, cli):
         assert (row["precision"], row["file"].replace("\\", "/"), row["top1"]["right"]) == (precision, file, right)
         assert (row["images"], row["total"], row["data"], row["status"]) == (IMAGES, IMAGES, "digits.npz", "met")
         assert row["runtime"]["library"] == "onnxruntime"
+        assert row["runtime"]["precision"] == "f32"
     assert (rows[0]["fp32"], rows[1]["fp32"]["right"]) == (None, RIGHT)
     assert [held["bound"] for held in rows[1]["bounds"]] == ["min 0.9", "drop_from_fp32 0.5"]
 
@@ -123,6 +126,7 @@ def test_a_bound_that_is_broken_is_said_at_its_line_and_ends_with_1(project, cli
     first, second = out.splitlines()[1:]
     assert first.split("  ")[-1].strip() == "missed: min 0.991611"
     assert "99.16 %  98.05 to 99.64 %  100.00 %" in first
+    assert f"onnxruntime {onnxruntime.__version__}  596  99.16 %" in re.sub("  +", "  ", first)
     assert second.endswith("met")
 
 
@@ -329,6 +333,20 @@ def test_one_model_that_cannot_be_run_hides_no_other(project, cli, monkeypatch):
     monkeypatch.setattr(build_accuracy, "open_build", open_build)
     code, rows, _ = evaluated(cli, *SERVER)
     assert (code, [row["status"] for row in rows]) == (2, ["refused", "met"])
+
+
+def test_without_its_weights_a_build_is_evaluated_and_nothing_is_held_against_fp32(project, cli):
+    """Whether it is what would be built cannot be told any more, and what FP32 gets right cannot be found."""
+    stated(drop=0.5)
+    (project / "w.safetensors").unlink()
+    code, rows, err = evaluated(cli, *SERVER)
+    assert (code, [row["status"] for row in rows]) == (2, ["met", "refused"])
+    assert [held["met"] for row in rows for held in row["bounds"]] == [True, None, None]
+    (note,) = [note for note in rows[0]["notes"] if "is not known" in note]
+    assert note.startswith("whether it is what would be built is not known: ")
+    assert "w.safetensors" in note
+    assert rows[1]["reason"]
+    assert f"error: {rows[1]['reason']}" in err
 
 
 def test_from_python_the_rows_are_the_same(project, cli):
