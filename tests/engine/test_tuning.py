@@ -542,6 +542,19 @@ def test_sides_are_open_where_shapes_of_a_range_differ_in_them(shapes, image, si
     assert found.shapes == (() if sizes is None else (ShapeProfile((1, 4, 8), sizes),))
 
 
+@pytest.mark.parametrize(
+    "shapes",
+    [
+        ("1x3x64x32", "1x3x32x32", "1x3x64x64"),
+        ("1x3x32x64", "1x3x32x32", "1x3x64x64"),
+        ("1x64x32x3", "1x32x32x3", "1x64x64x3"),
+    ],
+)
+def test_sides_that_fall_within_a_range_are_refused_whichever_they_are(shapes):
+    with pytest.raises(Refused, match=r"'\d+x\d+:32x32:64x64' does not rise"):
+        ShapeOptions(None, *((shape,) for shape in shapes)).batch()
+
+
 def test_a_profile_is_shown_as_it_is_written():
     for data in ([1, 2, 3], [[1, 8, 9], [2, 8, 9], [3, 10, 11]]):
         (found,) = EngineSettings(profiles=[data]).profiles
