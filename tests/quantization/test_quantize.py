@@ -248,6 +248,19 @@ def test_for_openvino_a_shortcut_that_max_pooling_makes_has_the_type_of_what_is_
     assert not placement.signed & placement.shared.keys()
 
 
+@pytest.mark.parametrize("reads", [True, False])
+def test_for_openvino_a_shortcut_that_may_be_negative_is_signed_unless_a_convolution_reads_it_too(reads):
+    """Sums without activations, of which the next block's convolution reads one, or not."""
+    graph, _ = folded("resnet18", *SMALL)
+    by_name = {n.name: n for n in graph.nodes}
+    stream, conv, add = by_name["layer1.0.add"].output, by_name["layer1.1.conv1"], by_name["layer1.1.add"]
+    changed = {add.name: replace(add, inputs=(add.inputs[0], stream))}
+    changed |= {conv.name: replace(conv, inputs=(stream,))} if reads else {}
+    placement = place(replace(graph, nodes=tuple(changed.get(n.name, n) for n in graph.nodes)), OPENVINO_INT8)
+    assert (add.name, 1) in placement.operands
+    assert (stream.name in placement.signed) is not reads
+
+
 def test_attention_stays_in_float():
     graph, _ = eight(NETWORKS["attention"], CPU_INT8)
     squeezes = [n for n in graph.nodes if n.role == "attention" and isinstance(n.op, Conv)]
