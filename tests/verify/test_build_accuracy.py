@@ -335,6 +335,23 @@ def test_one_model_that_cannot_be_run_hides_no_other(project, cli, monkeypatch):
     assert (code, [row["status"] for row in rows]) == (2, ["refused", "met"])
 
 
+def test_of_several_budgets_of_the_same_images_each_is_held(project, cli):
+    entries = ", ".join(f'{{data = "few.npz", min = {least}}}' for least in (0.5, 1.0, 0.25))
+    write("resnet-gen.toml", f"{BUILDS}[budgets.net]\naccuracy = [{entries}]\n")
+    code, (row, _), _ = evaluated(cli, *SERVER)
+    assert (code, row["status"], row["reason"]) == (1, "missed", "min 1")
+    assert [(held["bound"], held["met"]) for held in row["bounds"]] == [
+        ("min 0.5", True), ("min 1", False), ("min 0.25", True),
+    ]  # fmt: skip
+
+
+def test_how_many_images_are_asked_for_comes_before_what_a_budget_says(project, cli):
+    write("resnet-gen.toml", f'{BUILDS}[budgets.net]\naccuracy = {{data = "few.npz", min = 0.1, limit = 30}}\n')
+    for words, images in (((), 30), (("--limit", "12"), 12)):
+        _, (row, _), _ = evaluated(cli, *SERVER, *words)
+        assert (row["images"], row["total"]) == (images, FEW)
+
+
 def test_without_its_weights_a_build_is_evaluated_and_nothing_is_held_against_fp32(project, cli):
     """Whether it is what would be built cannot be told any more, and what FP32 gets right cannot be found."""
     stated(drop=0.5)
