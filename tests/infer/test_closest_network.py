@@ -150,3 +150,13 @@ SCHEMES = {SHIPPED[name].spec.naming.kind: name for name in sorted(SHIPPED, reve
 def test_a_network_of_each_naming_scheme_is_found_by_its_own_names_and_shapes(name):
     state = {f"module.{layer}": shape for layer, shape in state_of(SHIPPED[name]).items()}
     assert name in find_shipped(state)
+
+
+@pytest.mark.parametrize("name", ["resnet18", "vgg11", "cifar-resnet20"])
+def test_a_network_of_the_same_names_and_other_shapes_is_no_shipped_one(name):
+    own = state_of(SHIPPED[name])
+    *_, weight, bias = own
+    assert name in find_shipped({**own, weight: (7, *own[weight][1:]), bias: (7,)})
+    for layer in [next(iter(own)), random.Random(0).choice([n for n in own if len(own[n]) == 4])]:
+        assert find_shipped({**own, layer: (own[layer][0] + 4, *own[layer][1:])}) == [], layer
+    assert find_shipped({**own, weight: (*own[weight][:1], own[weight][1] + 4)}) == []
