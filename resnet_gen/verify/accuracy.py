@@ -210,8 +210,7 @@ def _choose_weights(subject: Subject, each: StatedAccuracy) -> WeightsSource:
 
 def _open_precision(subject: Subject, each: StatedAccuracy, precision: Precision, weights: WeightsSource) -> Runner:
     """The network in a precision, run as its file is written, so that no CPU's own kernels decide."""
-    eight = precision in EIGHT_BITS
-    images = each.resolve("calibration") if eight else None
+    images = each.resolve("calibration") if precision in _EIGHT_BITS else None
     if images:
         confine_pictures(images, each.confine("calibration"))
     runtime = each.budget.runtime if precision == each.budget.precision else None
@@ -224,13 +223,16 @@ def _open_precision(subject: Subject, each: StatedAccuracy, precision: Precision
         placement=(each.budget.qdq or ("tensorrt" if of_engine else "cpu")) if precision == "int8" else None,
         compare=False,
     )
-    tuning = Tuning(as_written=eight and not of_engine)
-    loaded = leave_out_serve(subject.loaded)
-    return open_request(loaded, resolve_request(wishes), runtime or choose_runtime(precision), tuning, loaded.spec.name)
+    loaded, kind = leave_out_serve(subject.loaded), runtime or choose_runtime(precision)
+    return open_request(loaded, resolve_request(wishes), kind, choose_tuning(precision), loaded.spec.name)
 
 
-EIGHT_BITS = ("int8", "fp8")
-"""Precisions whose files are run as they are written."""
+def choose_tuning(precision: str) -> Tuning:
+    """How a model in a precision is run: eight bits as they are written, where the runtime rewrites files."""
+    return Tuning(as_written=precision in _EIGHT_BITS)
+
+
+_EIGHT_BITS = ("int8", "fp8")
 
 
 def choose_runtime(precision: str) -> Runtime:

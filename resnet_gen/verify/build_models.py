@@ -16,7 +16,7 @@ from resnet_gen.engine.runtimes import require_gpu
 from resnet_gen.engine.tensorrt import BACKENDS
 from resnet_gen.problems import Refused
 from resnet_gen.project.build_plan import PlannedBuild
-from resnet_gen.verify.accuracy import EIGHT_BITS, choose_runtime, leave_out_serve
+from resnet_gen.verify.accuracy import choose_runtime, choose_tuning, leave_out_serve
 
 
 class NoModelError(Exception):
@@ -68,8 +68,7 @@ def open_build(plan: PlannedBuild, file: FileChoice) -> EvaluatedModel:
 
     Raises `NoModelError` where what is served of the network says nothing of classes.
     """
-    as_written = plan.precision in EIGHT_BITS and file.runtime == "onnxruntime"
-    tuning = Tuning(as_written=as_written, tells_types=True)
+    tuning = choose_tuning(plan.precision)._replace(tells_types=True)
     opened = open_model_file(str(file.path), ModelSource(), file.runtime, tuning)
     (model,) = choose_inputs([opened._replace(taken=plan.require_loaded().spec.input)]).models
     if reason := explain_unscored(model.form.serving):

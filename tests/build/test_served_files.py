@@ -218,6 +218,10 @@ def test_whoever_compares_such_a_file_says_so_too(name, cli, here, best):
     assert (code, "other.onnx: its metadata " in out) == (1, True)
     assert cli("verify", *spec, "--no-config", "--against", best)[0] == 0
     assert "other.onnx: its metadata " in cli("diff", best, "other.onnx")[1]
+    entry.value = entry.value[:-1]
+    onnx.save(model, "cut.onnx")
+    assert "cut.onnx: what its metadata say of its pixels cannot be read" in cli("diff", best, "cut.onnx")[1]
+    assert cli("verify", *spec, "--no-config", "--against", "cut.onnx")[0] == 1
     assert "its metadata " not in cli("diff", best, best)[1]
 
 

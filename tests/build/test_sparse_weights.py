@@ -2,11 +2,13 @@
 
 import json
 import warnings
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 
 from resnet_gen import build, build_graph
+from resnet_gen.build import sparse_weights
 from resnet_gen.build.build_notes import list_sparsity_notes
 from resnet_gen.weights.pruning import explain_whole, has_pattern, list_layers, prune
 from tests.engine.test_engines import fake
@@ -77,6 +79,27 @@ def test_nothing_is_looked_at_where_no_sparsity_is_asked_for(fake, tmp_path):
         engine = {} if value is None else {"engine": {"sparsity": value}}
         part, notes, said = built(tmp_path, target="tensorrt", **engine)
         assert ("sparse_weights" in part, notes, said) == (False, [], [])
+
+
+@pytest.mark.parametrize("shape", [(3, 16), (2, 12, 3, 1), (1, 32, 1, 2)])
+def test_the_pattern_is_what_pruning_makes_and_one_weight_more_breaks_it(shape):
+    draw = np.random.default_rng(0)
+    pruned = prune(draw.standard_normal(shape, np.float32))
+    assert has_pattern(pruned)
+    for place in draw.permutation(np.argwhere(pruned == 0))[:20]:
+        more = pruned.copy()
+        more[tuple(place)] = 1
+        assert not has_pattern(more)
+
+
+def test_a_layer_is_sparse_where_every_run_of_its_rows_is(monkeypatch):
+    """Large weights are read in several."""
+    monkeypatch.setattr(sparse_weights, "row_ranges", lambda shape: [(row, row + 1) for row in range(shape[0])])
+    values = prune(np.random.default_rng(0).standard_normal((3, 8), np.float32))
+    rows = SimpleNamespace(rows=lambda _, start, stop: values[start:stop])
+    assert sparse_weights._is_sparse(rows, "w", values.shape)
+    values[2] = 1
+    assert not sparse_weights._is_sparse(rows, "w", values.shape)
 
 
 def test_the_pattern_is_of_four_inputs_in_a_row_for_each_output_and_place():

@@ -115,6 +115,16 @@ def test_cuda_graphs_are_triton_s_own_setting(given, schema, tmp_path):
     assert config(schema, tmp_path).optimization.cuda.graphs == bool(given)
 
 
+@pytest.mark.parametrize("tf32", [True, False])
+def test_a_server_whose_device_nobody_names_may_multiply_in_tf32(tf32, tmp_path):
+    """It may have a GPU; one that has none is refused."""
+    repository(tmp_path, tf32=tf32)
+    assert ('key: "use_tf32" value: "0"' in (tmp_path / "tiny" / "config.pbtxt").read_text()) is not tf32
+    if tf32:
+        with pytest.raises(Refused, match="--tf32 means nothing for target 'triton'"):
+            repository(tmp_path / "cpu", "cpu", tf32=True)
+
+
 def test_for_a_gpu_the_bundle_s_script_makes_the_plan(device, tmp_path):
     repository(tmp_path, "jetson-nano", "fp16")
     folder = tmp_path / "tiny"

@@ -14,6 +14,7 @@ from resnet_gen.engine.image import _resize_and_crop, normalize_pixels
 from resnet_gen.language.spec import Input
 from resnet_gen.onnx.reading.surroundings.file import read_inner_model
 from resnet_gen.onnx.wrapping import editor
+from resnet_gen.ops.serving import round_part
 from resnet_gen.problems import Refused
 from tests.helpers.onnx_runs import run_named
 from tests.helpers.surroundings import MEAN, STD, small_file
@@ -63,6 +64,21 @@ def test_the_part_that_is_kept_is_that_of_the_spec_in_the_file(cli, tmp_path, mo
     made = resnet_gen.wrap("built/cifar-resnet20.onnx", "any.onnx", input_type="uint8", any_size=True)
     assert read_inner_model(made.path).surroundings.input.crop == 0.9
     assert json.loads(made.manifest.read_text())["asked"]["any_size"] is True
+
+
+def test_a_crop_of_many_digits_is_said_as_the_file_keeps_it(model, cli):
+    code, _, err = cli("wrap", model, "-o", "any.onnx", *PIXELS, "--any-size", "--crop", "0.87654321")
+    kept = read_surroundings("any.onnx").input.crop
+    assert (code, kept) == (0, round_part(0.87654321))
+    assert f"crop {kept:g}" in err
+
+
+def test_a_spec_in_the_file_that_keeps_nearly_nothing_of_a_picture_is_refused(cli, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    assert cli("build", "cifar-resnet20", "--set", "input.crop=0.05", "-o", "built")[0] == 0
+    with pytest.raises(Refused, match=r"its spec's crop of 0\.05 resizes nearly all of a picture for nothing"):
+        resnet_gen.wrap("built/cifar-resnet20.onnx", "any.onnx", input_type="uint8", any_size=True)
+    assert not (tmp_path / "any.onnx").exists()
 
 
 @pytest.mark.parametrize(
@@ -152,6 +168,17 @@ def test_labels_of_a_file_that_outputs_the_best_classes_are_exchanged(outputs, m
     short.write_text("one\ntwo\n")
     code, _, err = cli("wrap", "first.onnx", "-o", "no.onnx", "--labels", short)
     assert (code, "labels: 2 of them for 5 classes" in err) == (2, True)
+
+
+def test_of_a_file_without_a_spec_labels_say_how_many_classes_it_has(model, cli):
+    np.savez("data.npz", images=np.zeros((6, 8, 8, 3), np.uint8), labels=np.arange(6) % 5)
+    model.with_name("names.txt").write_text("ant\nbee\ncat\ndog\nelk\n")
+    for words, status in (((), 2), (("--labels", "names.txt"), 0)):
+        assert cli("wrap", model, "-o", f"best{status}.onnx", *PIXELS, "--outputs", "top2", *words)[0] == 0
+        code, out, err = cli("evaluate", f"best{status}.onnx", "--data", "data.npz", "--format", "json")
+        assert (code, "and says nowhere of how many" in err) == (status, status == 2)
+    (found,) = json.loads(out)["models"]
+    assert (found["outputs"], found["best"]) == (5, 2)
 
 
 def test_labels_of_a_file_of_a_spec_are_exchanged_too(cli, tmp_path, monkeypatch):

@@ -219,7 +219,7 @@ def test_of_many_classes_the_worst_are_shown_and_the_rest_is_named():
     assert "the 10 classes of lowest recall of 25; --format json has all" in text
     assert "8 of 9 images, evenly spaced" in text
     assert "1 image left out that cannot be read" in text
-    assert "signal to noise is not measured" in text
+    assert "signal to noise is not measured of the models: one outputs probabilities, the other does not" in text
     assert "changed from A to B: 2 images\n" in text
     rows = [line.split() for line in text.splitlines()]
     assert ["other", "b", *[r"\x1b[31m::error::|<b>@all\u202e\n"] * 2, "none"] in [

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from resnet_gen import __version__, build, build_project
+from resnet_gen.build.batches import ShapeOptions
 from resnet_gen.build.build import onnx_file
 from resnet_gen.build.engine_tuning import resolve_tuning
 from resnet_gen.build.passes import prepare
@@ -525,6 +526,33 @@ def test_shapes_in_trtexec_s_words_are_profiles(fake, cli, tmp_path):
     assert fake.MODE.profiles[-1] == [
         {"input": ((1, 1, 8, 8), (2, 1, 8, 8), (4, 1, 16, 8))}, {"input": ((1, 1, 8, 8),) * 3},
     ]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("shapes", "image", "sizes"),
+    [
+        (("1x3x32x64", "4x3x32x64", "8x3x32x64"), (3, 32, 64), None),
+        (("1x3x32x64", "4x3x64x64", "8x3x64x64"), (3, 0, 0), ((32, 64), (64, 64), (64, 64))),
+        (("1x32x64x3", "4x32x64x3", "8x64x96x3"), (0, 0, 3), ((32, 64), (32, 64), (64, 96))),
+    ],
+)
+def test_sides_are_open_where_shapes_of_a_range_differ_in_them(shapes, image, sizes):
+    found = ShapeOptions(None, *((shape,) for shape in shapes)).batch()
+    assert (found.image, found.profile, found.fixed) == (image, (1, 4, 8), None)
+    assert found.shapes == (() if sizes is None else (ShapeProfile((1, 4, 8), sizes),))
+
+
+@pytest.mark.parametrize(
+    "shapes",
+    [
+        ("1x3x64x32", "1x3x32x32", "1x3x64x64"),
+        ("1x3x32x64", "1x3x32x32", "1x3x64x64"),
+        ("1x64x32x3", "1x32x32x3", "1x64x64x3"),
+    ],
+)
+def test_sides_that_fall_within_a_range_are_refused_whichever_they_are(shapes):
+    with pytest.raises(Refused, match=r"'\d+x\d+:32x32:64x64' does not rise"):
+        ShapeOptions(None, *((shape,) for shape in shapes)).batch()
 
 
 def test_a_profile_is_shown_as_it_is_written():

@@ -5,6 +5,7 @@ import random
 import pytest
 
 from resnet_gen.infer.checkpoints.nearest import find_nearest, first_missing_tensor, order_networks, state_of
+from resnet_gen.infer.checkpoints.recognition import find_shipped
 from resnet_gen.language.load import load
 from resnet_gen.system.resources import references_folder, shipped_specs
 from resnet_gen.weights.references import read
@@ -140,3 +141,22 @@ def test_to_leave_tensors_out_is_advised_where_the_whole_network_is_beside_them(
     state = {prefix + name: shape for name, shape in state.items()}
     near = find_nearest(state, SHIPPED)
     assert ("--rename PATTERN=" in first_missing_tensor(near, state, "f").hint) == advised
+
+
+SCHEMES = {SHIPPED[name].spec.naming.kind: name for name in sorted(SHIPPED, reverse=True)}
+
+
+@pytest.mark.parametrize("name", SCHEMES.values(), ids=SCHEMES)
+def test_a_network_of_each_naming_scheme_is_found_by_its_own_names_and_shapes(name):
+    state = {f"module.{layer}": shape for layer, shape in state_of(SHIPPED[name]).items()}
+    assert name in find_shipped(state)
+
+
+@pytest.mark.parametrize("name", ["resnet18", "vgg11", "cifar-resnet20"])
+def test_a_network_of_the_same_names_and_other_shapes_is_no_shipped_one(name):
+    own = state_of(SHIPPED[name])
+    *_, weight, bias = own
+    assert name in find_shipped({**own, weight: (7, *own[weight][1:]), bias: (7,)})
+    for layer in [next(iter(own)), random.Random(0).choice([n for n in own if len(own[n]) == 4])]:
+        assert find_shipped({**own, layer: (own[layer][0] + 4, *own[layer][1:])}) == [], layer
+    assert find_shipped({**own, weight: (*own[weight][:1], own[weight][1] + 4)}) == []

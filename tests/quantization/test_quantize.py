@@ -27,6 +27,7 @@ from resnet_gen.quantization.placement import (
     Range,
     _find_least_scales,
     _round_scales,
+    find_nonnegative,
     place,
     quantize,
 )
@@ -225,6 +226,39 @@ def test_for_openvino_what_a_convolution_reads_too_stays_unsigned():
     kinds = {n.output.name: n.op.to for n in graph.nodes if isinstance(n.op, Quantize)}
     assert {kinds[name] for name in by_conv} == {"uint8"}
     assert {kind for name, kind in kinds.items() if name not in by_conv} >= {"int8"}
+
+
+def test_for_openvino_a_shortcut_that_is_never_negative_keeps_the_bit_of_its_sign():
+    graph, _ = eight(("cifar-resnet20", "stages.depths=[1, 1, 1]"), OPENVINO_INT8)
+    kinds = {n.output.name.removesuffix(".quantize"): n.op.to for n in graph.nodes if isinstance(n.op, Quantize)}
+    padded = {name: kind for name, kind in kinds.items() if name.endswith("shortcut.pad")}
+    assert list(padded.values()) == ["uint8"] * 2
+    assert find_nonnegative(graph) >= padded.keys()
+
+
+def test_for_openvino_a_shortcut_that_max_pooling_makes_has_the_type_of_what_is_pooled():
+    """One scale and one type, so that a pool of codes gives the codes of the pool."""
+    graph, _ = folded("resnet18", *SMALL)
+    by_name = {n.name: n for n in graph.nodes}
+    other = replace(by_name["layer1.0.conv1"], inputs=(by_name["relu"].output,))
+    nodes = tuple(other if node.name == other.name else node for node in graph.nodes)
+    placement = place(replace(graph, nodes=nodes), OPENVINO_INT8)
+    assert ("layer1.0.add", 1) in placement.operands
+    assert placement.shared.keys() == {"relu", "maxpool"}
+    assert not placement.signed & placement.shared.keys()
+
+
+@pytest.mark.parametrize("reads", [True, False])
+def test_for_openvino_a_shortcut_that_may_be_negative_is_signed_unless_a_convolution_reads_it_too(reads):
+    """Sums without activations, of which the next block's convolution reads one, or not."""
+    graph, _ = folded("resnet18", *SMALL)
+    by_name = {n.name: n for n in graph.nodes}
+    stream, conv, add = by_name["layer1.0.add"].output, by_name["layer1.1.conv1"], by_name["layer1.1.add"]
+    changed = {add.name: replace(add, inputs=(add.inputs[0], stream))}
+    changed |= {conv.name: replace(conv, inputs=(stream,))} if reads else {}
+    placement = place(replace(graph, nodes=tuple(changed.get(n.name, n) for n in graph.nodes)), OPENVINO_INT8)
+    assert (add.name, 1) in placement.operands
+    assert (stream.name in placement.signed) is not reads
 
 
 def test_attention_stays_in_float():

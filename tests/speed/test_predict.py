@@ -2,10 +2,12 @@
 
 import json
 import math
+import warnings
 
 import pytest
 
-from resnet_gen import ops
+from resnet_gen import emit_onnx, ops
+from resnet_gen import predict as predicted_by
 from resnet_gen.cli import cli, main
 from resnet_gen.graph import Net, Value
 from resnet_gen.language.load import load
@@ -235,6 +237,28 @@ def test_json_has_the_same_rows_and_what_it_rests_on(capsys):
         assert entry["images_per_second"] == pytest.approx(8e3 / entry["milliseconds"])
         assert "no measurement of h200" in entry["basis"]
     assert set(whole["stages"][0]) == {"name", "kernels", "macs", "bytes", "milliseconds", "bound"}
+
+
+@pytest.mark.parametrize("own", ["fp32", "fp16", "int8"])
+def test_a_file_is_predicted_in_what_it_computes_in_unless_another_is_asked_for(own, tmp_path, capsys, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    more = {"calibration": "random", "placement": "tensorrt"} if own == "int8" else {}
+    with warnings.catch_warnings(action="ignore"):
+        emit_onnx("cifar-resnet20", "net.onnx", precision=own, **more)
+    for asked in (None, "fp16"):
+        words = ("net.onnx", "--for", "t4", "--format", "json", *(("--precision", asked) if asked else ()))
+        out, err = ran(capsys, *words)
+        data = json.loads(out)
+        assert (data["precision"], data["source"]["precision"]) == (asked or own, own)
+        assert f"net.onnx: predicted in {asked or own}, " in err
+        assert ("as asked for; the file computes in" in err) == (asked not in (None, own))
+        assert predicted_by("net.onnx", "t4", precision=asked).precision == (asked or own)
+    spec, err = ran(capsys, "cifar-resnet20", "--for", "t4", "--format", "json")
+    assert (json.loads(spec)["precision"], "source" in json.loads(spec), "predicted in" in err) == (
+        "fp16",
+        False,
+        False,
+    )
 
 
 @pytest.mark.parametrize(

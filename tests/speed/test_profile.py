@@ -105,6 +105,10 @@ def test_a_cpu_of_which_no_rate_is_stated_has_those_that_its_layers_reached(tmp_
         profile(path, NET, device=load_target("t4").model_copy(update={"name": "t4-less", "peak_tflops": {}}))
     with pytest.raises(Refused, match="no rate of cpu follows from these layers"):
         profile(write(tmp_path / "q.json", {"elsewhere": 1.0}), NET, device="cpu")
+    moving = {c.kernel.node.name: 1.0 for c in made.costs if not c.compute}
+    assert moving
+    with pytest.raises(Refused, match="no rate of cpu follows from these layers"):  # of memory, but none of arithmetic
+        profile(write(tmp_path / "r.json", moving), NET, device="cpu")
 
 
 def test_onnx_runtime_s_own_profile_of_this_machine_makes_a_device_of_it(tmp_path, cli):

@@ -135,6 +135,20 @@ def test_every_precision_is_evaluated(precision, project, cli):
     assert "(digits.npz, 100 of 596 images)" in err
 
 
+def test_eight_bits_are_run_as_they_are_written_and_others_as_runtimes_have_them(project, cli, monkeypatch):
+    real, asked = accuracy.open_request, []
+
+    def open_request(loaded, request, runtime, tuning, where):
+        asked.append((request.precision, tuning.as_written))
+        return real(loaded, request, runtime, tuning, where)
+
+    monkeypatch.setattr(accuracy, "open_request", open_request)
+    write_calibration(project / "c.npz", 101)
+    stated(project, "precision: int8, calibration: c.npz, drop_from_fp32: 0.5, limit: 20")
+    assert found(cli, "net.yaml", "--evaluate")[0] == 0
+    assert sorted(asked) == [("fp32", False), ("int8", True)]
+
+
 @pytest.mark.parametrize(
     "serve",
     [

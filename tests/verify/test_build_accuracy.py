@@ -1,10 +1,12 @@
 """`evaluate` without a SPEC: what a project has built, on the images of its budgets, which are held against it."""
 
 import json
+import re
 import shutil
 from types import SimpleNamespace
 
 import numpy as np
+import onnxruntime
 import pytest
 
 import resnet_gen
@@ -110,6 +112,7 @@ def test_what_was_built_is_run_and_its_budgets_are_held(project, cli):
         assert (row["precision"], row["file"].replace("\\", "/"), row["top1"]["right"]) == (precision, file, right)
         assert (row["images"], row["total"], row["data"], row["status"]) == (IMAGES, IMAGES, "digits.npz", "met")
         assert row["runtime"]["library"] == "onnxruntime"
+        assert row["runtime"]["precision"] == "f32"
     assert (rows[0]["fp32"], rows[1]["fp32"]["right"]) == (None, RIGHT)
     assert [held["bound"] for held in rows[1]["bounds"]] == ["min 0.9", "drop_from_fp32 0.5"]
 
@@ -123,6 +126,7 @@ def test_a_bound_that_is_broken_is_said_at_its_line_and_ends_with_1(project, cli
     first, second = out.splitlines()[1:]
     assert first.split("  ")[-1].strip() == "missed: min 0.991611"
     assert "99.16 %  98.05 to 99.64 %  100.00 %" in first
+    assert f"onnxruntime {onnxruntime.__version__}  596  99.16 %" in re.sub("  +", "  ", first)
     assert second.endswith("met")
 
 
@@ -331,6 +335,37 @@ def test_one_model_that_cannot_be_run_hides_no_other(project, cli, monkeypatch):
     assert (code, [row["status"] for row in rows]) == (2, ["refused", "met"])
 
 
+def test_of_several_budgets_of_the_same_images_each_is_held(project, cli):
+    entries = ", ".join(f'{{data = "few.npz", min = {least}}}' for least in (0.5, 1.0, 0.25))
+    write("resnet-gen.toml", f"{BUILDS}[budgets.net]\naccuracy = [{entries}]\n")
+    code, (row, _), _ = evaluated(cli, *SERVER)
+    assert (code, row["status"], row["reason"]) == (1, "missed", "min 1")
+    assert [(held["bound"], held["met"]) for held in row["bounds"]] == [
+        ("min 0.5", True), ("min 1", False), ("min 0.25", True),
+    ]  # fmt: skip
+
+
+def test_how_many_images_are_asked_for_comes_before_what_a_budget_says(project, cli):
+    write("resnet-gen.toml", f'{BUILDS}[budgets.net]\naccuracy = {{data = "few.npz", min = 0.1, limit = 30}}\n')
+    for words, images in (((), 30), (("--limit", "12"), 12)):
+        _, (row, _), _ = evaluated(cli, *SERVER, *words)
+        assert (row["images"], row["total"]) == (images, FEW)
+
+
+def test_without_its_weights_a_build_is_evaluated_and_nothing_is_held_against_fp32(project, cli):
+    """Whether it is what would be built cannot be told any more, and what FP32 gets right cannot be found."""
+    stated(drop=0.5)
+    (project / "w.safetensors").unlink()
+    code, rows, err = evaluated(cli, *SERVER)
+    assert (code, [row["status"] for row in rows]) == (2, ["met", "refused"])
+    assert [held["met"] for row in rows for held in row["bounds"]] == [True, None, None]
+    (note,) = [note for note in rows[0]["notes"] if "is not known" in note]
+    assert note.startswith("whether it is what would be built is not known: ")
+    assert "w.safetensors" in note
+    assert rows[1]["reason"]
+    assert f"error: {rows[1]['reason']}" in err
+
+
 def test_from_python_the_rows_are_the_same(project, cli):
     stated(least=1.0, drop=0.5)
     code, rows, _ = evaluated(cli, *SERVER)
@@ -461,7 +496,6 @@ def test_a_runtime_that_is_asked_for_is_the_one(project, cli):
 def test_words_for_runtimes_of_engines_are_those_of_the_libraries():
     assert set(ENGINE_RUNTIMES) == set(BACKENDS)
     assert set(BACKENDS) < set(RUNTIMES)
-    assert build_models.EIGHT_BITS == ("int8", "fp8")
 
 
 def test_the_page_names_every_status():

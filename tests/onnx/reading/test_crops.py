@@ -72,8 +72,23 @@ def test_the_order_of_operands_does_not_where_it_changes_nothing(built, tmp_path
 
 def test_a_tensor_that_something_else_reads_too_is_left_where_it_stands(built, tmp_path):
     model = onnx.load_from_string(built)
-    model.graph.output.append(onnx.helper.make_tensor_value_info("serve.resize.whole_columns", TensorProto.FLOAT, None))
-    assert read(model, tmp_path) is None
+    columns, _ = (node for node in list_steps(model) if node.op_type == "MatMul")
+    parts = ("resized_columns", "raised_columns", "whole_columns", "resized_rows", "raised_rows")
+    for name in (columns.input[0], *(f"serve.resize.{part}" for part in parts)):
+        model.graph.output.append(onnx.helper.make_tensor_value_info(name, TensorProto.FLOAT, None))
+        assert read(model, tmp_path) is None, name
+        del model.graph.output[-1]
+    assert read(model, tmp_path) == 0.875
+
+
+def test_sides_of_another_part_of_the_shape_are_no_sides(built, tmp_path):
+    model = onnx.load_from_string(built)
+    (shape,) = (node for node in list_steps(model) if node.op_type == "Shape")
+    for name, value in (("start", 1), ("end", 3)):
+        shape.attribute.append(onnx.helper.make_attribute(name, value))
+        assert read(model, tmp_path) is None, name
+        del shape.attribute[:]
+    assert read(model, tmp_path) == 0.875
 
 
 @pytest.mark.parametrize(("side", "crop"), [((16, 16), 0.9), ((1, 16), 1.0), ((16, 1), 0.5), ((7, 9), 5 / 6)])
