@@ -68,7 +68,7 @@ def test_the_part_that_is_kept_is_that_of_the_spec_in_the_file(cli, tmp_path, mo
 
 def test_a_crop_of_many_digits_is_said_as_the_file_keeps_it(model, cli):
     code, _, err = cli("wrap", model, "-o", "any.onnx", *PIXELS, "--any-size", "--crop", "0.87654321")
-    kept = read_surroundings("any.onnx").input.crop
+    kept = read_inner_model(model.with_name("any.onnx")).surroundings.input.crop
     assert (code, kept) == (0, round_part(0.87654321))
     assert f"crop {kept:g}" in err
 

@@ -648,7 +648,7 @@ def test_generate_replaces_nothing_that_the_build_has_written(project, cli, word
 @pytest.mark.parametrize(
     ("command", "line", "said"),
     [
-        ("generate", 'serve = {size = "any"}', "4:17: error: builds.a: serve.size: "),
+        ("generate", "engine = {cuda_graphs = true}", "4:25: error: builds.a: engine.cuda_graphs "),
         ("check-engine", "set = {head.classes = -1}", "4:7: error: builds.a: head.classes: "),
     ],
 )
