@@ -26,7 +26,7 @@ from resnet_gen.engine.names import ENGINE
 from resnet_gen.language.load import Loaded, with_settings
 from resnet_gen.ops.limits import BATCHES, OPSETS
 from resnet_gen.ops.precision import COMPUTE, PLACEMENTS, PRECISIONS, Calibration, Float, Placement, Precision
-from resnet_gen.problems import refuse
+from resnet_gen.problems import refuse, suggest
 from resnet_gen.weights.downloads.names import list_local_files
 from resnet_gen.weights.seeds import SEEDS
 
@@ -271,6 +271,9 @@ def _resolve_request(
     from resnet_gen.build.request_resolution import BuildWishes, resolve_request
 
     wishes: dict[str, Any] = dict(options)
+    for name in wishes:
+        if name not in Options.__annotations__:  # as Python says it of any function
+            raise TypeError(f"unexpected keyword argument '{name}': {suggest(name, Options.__annotations__)}")
     for name, known in _CLOSED.items():
         check_one_of(name, wishes.get(name), known)
     check_within("seed", wishes.get("seed"), *SEEDS)

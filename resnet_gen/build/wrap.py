@@ -230,7 +230,7 @@ def _find_vector(editor: ModelEditor, own: list[Any]) -> Any:
     headless = len(own) == 1 and own[0].shape and len(own[0].shape) == 2 and own[0].inputs
     if headless and own[0].inputs[0].op in ("Flatten", "Squeeze", "Reshape", "ReduceMean"):
         return own[0]
-    found = find_last_layer(editor).inputs[0]
+    found = find_last_layer(editor, rounded=True).inputs[0]
     if found.dtype is None:
         raise refuse("outputs: nothing is known of what its last layer reads", editor.where)
     return found

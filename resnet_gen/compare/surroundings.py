@@ -73,7 +73,7 @@ def compare_surroundings(before: Side, after: Side) -> tuple[KeyChange, ...]:
     if before.what == after.what == "onnx" or before.inside or after.inside:
         differences = list_differences(before.surroundings, after.surroundings)
         changes = (KeyChange(("around", d.key), d.before, d.after) for d in differences)
-        return (*changes, *_compare_labels(before.labels, after.labels))
+        return (*changes, *compare_labels(("around", "labels"), before.labels, after.labels))
     file, other = (after, before) if after.what == "onnx" else (before, after)
     found = find_normalization(file.surroundings.input, file.graph.input.shape[0])
     stated = (other.stated or {}).get("input", {})
@@ -87,15 +87,15 @@ def compare_surroundings(before: Side, after: Side) -> tuple[KeyChange, ...]:
     return tuple(KeyChange(("input", name), list(a), list(b)) for name, a, b in keys if a != b)
 
 
-def _compare_labels(before: Sequence[str], after: Sequence[str]) -> tuple[KeyChange, ...]:
+def compare_labels(path: tuple[str, ...], before: Sequence[str], after: Sequence[str]) -> tuple[KeyChange, ...]:
     """What classes are called differently: the first of them, of lists as long as each other."""
     if tuple(before) == tuple(after):
         return ()
     if len(before) != len(after):
         former, latter = (f"of {len(each):,} classes" if each else None for each in (before, after))
-        return (KeyChange(("around", "labels"), former, latter),)
+        return (KeyChange(path, former, latter),)
     index, more = _find_other_label(before, after)
-    return (KeyChange(("around", "labels"), f"class {index}: {before[index]}", f"class {index}: {after[index]}{more}"),)
+    return (KeyChange(path, f"class {index}: {before[index]}", f"class {index}: {after[index]}{more}"),)
 
 
 def _find_other_label(one: Sequence[str], other: Sequence[str]) -> tuple[int, str]:

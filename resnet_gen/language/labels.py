@@ -46,10 +46,14 @@ def with_labels(source: Source, path: Path | None, called: Callable[[Path], str]
 
 def read_labels(file: Path, shown: str) -> list[str]:
     """The labels in a text file; lines that are empty at its end are none. Raises `Refused` for anything else."""
-    document = read_document(file, shown, "text", "file of labels")
+    return parse_labels(read_document(file, shown, "text", "file of labels"))
+
+
+def parse_labels(document: Document) -> list[str]:
+    """The labels in the text of a file, as `read_labels` has them."""
     lines = document.text.replace("\r\n", "\n").rstrip("\n").split("\n")
     if lines == [""]:
-        raise refuse("holds no labels", shown, _HINT)
+        raise refuse("holds no labels", document.name, _HINT)
     return [_check_line(document, number, line.strip()) for number, line in enumerate(lines)]
 
 

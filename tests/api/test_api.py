@@ -321,3 +321,10 @@ def test_a_model_that_is_half_written_is_refused_as_by_the_commands(function, tm
     given = [np.zeros((1, 3, 32, 32), np.float32)] if function is resnet_gen.run else []
     with pytest.raises(resnet_gen.Refused, match="half of it is new"):
         function(model, *given)
+
+
+@pytest.mark.parametrize("function", ["build", "build_engine", "emit_onnx"])
+def test_an_option_that_is_none_is_said_as_python_says_it(function, tmp_path):
+    with pytest.raises(TypeError, match="unexpected keyword argument 'precison': did you mean 'precision'"):
+        getattr(resnet_gen, function)("resnet18", tmp_path / "any", precison="int8")
+    assert not any(tmp_path.iterdir())

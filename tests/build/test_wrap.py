@@ -41,6 +41,26 @@ def pixels(many=2, size=8):
     return np.random.default_rng(3).integers(0, 256, (many, size, size, 3), np.uint8)
 
 
+def test_an_embedding_is_found_before_scores_that_are_rounded(model, cli):
+    """As quantizers leave them; other weights would need other scales, so classes are not replaced there."""
+    found = onnx.load(model)
+    (scores,) = found.graph.output
+    (last,) = (node for node in found.graph.node if scores.name in node.output)
+    last.output[0] = "exact"
+    found.graph.initializer.extend([helper.make_tensor("s", TensorProto.FLOAT, [], [0.1]),
+                                    helper.make_tensor("z", TensorProto.UINT8, [], [128])])  # fmt: skip
+    found.graph.node.append(helper.make_node("QuantizeLinear", ["exact", "s", "z"], ["codes"]))
+    found.graph.node.append(helper.make_node("DequantizeLinear", ["codes", "s", "z"], [scores.name]))
+    onnx.save(found, "rounded.onnx")
+    x, vectors = np.random.default_rng(0).random((2, 3, 8, 8), np.float32), []
+    for name in (model, "rounded.onnx"):
+        assert cli("wrap", name, "-o", "e.onnx", "--outputs", "embedding", "--force")[0] == 0
+        vectors.append(outputs("e.onnx", x)["embedding"])
+    np.testing.assert_array_equal(*vectors)
+    code, _, err = cli("wrap", "rounded.onnx", "-o", "c.onnx", "--classes", "7")
+    assert (code, "no last layer is found" in err) == (2, True)
+
+
 def test_pixels_in_and_classes_out(model, cli, tmp_path):
     names = tmp_path / "names.txt"
     names.write_text("ant\nbee\ncat\ndog\nelk\n")

@@ -389,6 +389,25 @@ def test_a_device_of_one_s_own_counts_with_the_builds_that_are_for_it(here, cli)
         subprocess.run([*GIT, "reset", "-q", "--hard", "HEAD~1"], check=True)
 
 
+def test_labels_that_builds_serve_count_with_them(here, cli):
+    """Their text, be it that of a file which the project file names as before."""
+    (here / "names.txt").write_text("\n".join("abcdefghij"))
+    (here / "resnet-gen.toml").write_text('[builds.edge]\nspecs = ["net.yaml"]\nserve = {labels = "names.txt"}\n')
+    subprocess.run([*GIT, "add", "-A"], check=True)
+    subprocess.run([*GIT, "commit", "-q", "-m", "builds"], check=True)
+    try:
+        assert told(cli, "review", "--base", "HEAD")[1]["project"]["keys"] == []
+        (here / "names.txt").write_text("\n".join("abdcefghij"))
+        (entry,) = told(cli, "review", "--base", "HEAD")[1]["project"]["keys"]
+        assert entry["key"] == "build_labels[names.txt]"
+        assert (entry["before"], entry["after"]) == ("class 2: c", "class 2: d, and 1 more")
+        (here / "names.txt").unlink()
+        (entry,) = told(cli, "review", "--base", "HEAD")[1]["project"]["keys"]
+        assert (entry["before"], entry["after"]) == ("of 10 classes", None)
+    finally:
+        subprocess.run([*GIT, "reset", "-q", "--hard", "HEAD~1"], check=True)
+
+
 def test_a_lock_or_a_project_file_that_is_gone_is_told(here, cli):
     (here / "resnet-gen.toml").write_text(PROJECT.replace('lock = "resnet-gen.lock"', ""))
     (here / "resnet-gen.lock").unlink()

@@ -10,6 +10,8 @@ from typing import Any, NamedTuple
 from resnet_gen.compare.difference.devices import describe_device_files, describe_devices
 from resnet_gen.compare.difference.key_changes import KeyChange, find_differing
 from resnet_gen.compare.difference.revision import RevisionMoves
+from resnet_gen.compare.surroundings import compare_labels
+from resnet_gen.language.labels import parse_labels
 from resnet_gen.language.source import Source, decode_document, read_text
 from resnet_gen.problems import Refused
 from resnet_gen.project.lock import parse_lock
@@ -68,7 +70,7 @@ class ProjectRevisions(NamedTuple):
         """What differs between both; a file that is gone promises nothing."""
         before = _collect_statements(self.before, lambda path: _read_former_text(path, since)) if self.before else {}
         stated = find_differing(before, _collect_statements(self.after, _read_current_text) if self.after else {})
-        return (*stated, *self._list_unlocked(since))
+        return (*stated, *self._list_relabelled(since), *self._list_unlocked(since))
 
     def budgets(self, before: str, after: str) -> Iterator[KeyChange]:
         """What budgets held a network by its name before and do not by the one after, and the other way."""
@@ -80,6 +82,13 @@ class ProjectRevisions(NamedTuple):
                 KeyChange((_BUDGETS, f"[{name}]"), budgets, None, loosened=True) for name, budgets in gone.items()
             )
             yield from (KeyChange((_BUDGETS, f"[{name}]"), None, budgets) for name, budgets in new.items())
+
+    def _list_relabelled(self, since: RevisionMoves) -> Iterator[KeyChange]:
+        """The files of labels that builds serve, then and now, in which classes are called otherwise."""
+        if self.before and self.after:
+            now = _list_labels(self.after, _read_current_text)
+            for name, labels in _list_labels(self.before, lambda path: _read_former_text(path, since)).items():
+                yield from compare_labels(("build_labels", f"[{name}]"), labels, now.get(name, labels))
 
     def _list_unlocked(self, since: RevisionMoves) -> Iterator[KeyChange]:
         """The networks that are locked no more; where no lock is there, that holds for all."""
@@ -118,6 +127,20 @@ def _collect_statements(project: Project, read: Callable[[Path], bytes | None]) 
     named = (name for table in settings.builds.values() for name in table.devices or () if is_file_of_device(name))
     stated = settings.model_dump(mode="json", exclude_none=True)
     return {**stated, "lock": lock, "devices": measures, "build_devices": describe_device_files(named, device)}
+
+
+def _list_labels(project: Project, read: Callable[[Path], bytes | None]) -> dict[str, list[str]]:
+    """The labels of each file that builds serve, by its name; none of what cannot be read."""
+    forms = (form for table in project.settings.builds.values() for form in table.serve or ())
+    return {form.labels: _read_labels(form.labels, project, read) for form in forms if isinstance(form.labels, str)}
+
+
+def _read_labels(name: str, project: Project, read: Callable[[Path], bytes | None]) -> list[str]:
+    try:
+        check_named(project.folder / name, project.path, None, "serve.labels")
+        return parse_labels(decode_document(read(project.folder / name) or b"", name, "text", "file of labels"))
+    except Refused:
+        return []
 
 
 def _read_former_text(path: Path, since: RevisionMoves) -> bytes | None:

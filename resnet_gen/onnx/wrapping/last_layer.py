@@ -12,11 +12,16 @@ from resnet_gen.problems import shorten
 
 _PASSING = ("Cast", "Flatten", "Identity", "LogSoftmax", "Reshape", "Softmax", "Squeeze")
 """What may stand between the last layer and the output."""
+_ROUNDING = ("DequantizeLinear", "QuantizeLinear")
 _LAYERS = ("Conv", "Gemm", "MatMul")
 
 
-def find_last_layer(editor: ModelEditor) -> Any:
-    """The node of the last layer with weights of the one output, seen through what makes no other scores of it."""
+def find_last_layer(editor: ModelEditor, *, rounded: bool = False) -> Any:
+    """The node of the last layer with weights of the one output, seen through what makes no other scores of it.
+
+    With `rounded` it may stand before Q/DQ, of which other weights would need other scales.
+    """
+    passing = (*_PASSING, *_ROUNDING) if rounded else _PASSING
     if len(editor.graph.outputs) != 1:
         raise editor.make_refusal(f"it has {len(editor.graph.outputs)} outputs, and the last layer is that of one")
     tensor = editor.graph.outputs[0]
@@ -27,7 +32,7 @@ def find_last_layer(editor: ModelEditor) -> Any:
         if node.op in _LAYERS:
             return node
         constants = [t for t in node.inputs if isinstance(t, editor.surgeon.Constant)]
-        if node.op not in _PASSING and not (node.op == "Add" and constants):
+        if node.op not in passing and not (node.op == "Add" and constants):
             break
         tensor = next(t for t in node.inputs if t not in constants)
     raise editor.make_refusal("no last layer is found: its output is made by no Gemm, MatMul or Conv")
