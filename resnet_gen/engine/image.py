@@ -187,6 +187,11 @@ def _resize_and_crop(picture: Image.Image, to: Input) -> Image.Image:
     return picture.resize((width, height), Image.Resampling.BILINEAR, box)
 
 
+def list_pixel_shapes(to: Input) -> list[tuple[int, ...]]:
+    """What arrays of an image's bytes may be: rows, columns, channels, the last left out where there is one."""
+    return [(*to.size, to.channels), *([to.size] if to.channels == 1 else [])]
+
+
 def normalize_pixels(picture: Image.Image | npt.NDArray[np.uint8], to: Input) -> Array:
     """Pixels of 0..255 as (value - mean) / std of values in 0..1, channels first."""
     pixels = np.asarray(picture, np.float32).reshape(*to.size, to.channels) / 255

@@ -118,6 +118,7 @@ class _ServeReader:
         return ServedOutput(kind, name, (name,))
 
     def _make_output(self, name: str, index: int) -> ServedOutput:
+        self._check_last_map(name, index)
         if name in self._outputs:
             return self._make_own(name)
         if best := BEST.match(name):
@@ -132,8 +133,17 @@ class _ServeReader:
             return ServedOutput("logits", softmax.inputs[0].name, (name,))
         if name in self._list_stages():
             return ServedOutput("map", name, (name,))
-        known = dict.fromkeys((*self._outputs, *SERVED_WORDS, *self._list_stages()))
+        words = SERVED_WORDS if self._scores else EMBEDDINGS
+        known = dict.fromkeys((*self._outputs, *words, *self._list_stages()))
         raise self._refuse("outputs", f"the network has no '{name}'", suggest(name, known), index)
+
+    def _check_last_map(self, name: str, index: int) -> None:
+        """A headless network with maps of stages has no other name for the last of them."""
+        stages = self._list_stages()
+        headless = name == "features" and self._loaded.spec.head.kind == "none"
+        if headless and any(one in stages for one in self._serve.outputs):
+            message = f"'features' beside the map of a stage, where the last map is called '{stages[-1]}'"
+            raise self._refuse("outputs", message, "name it by its stage", index)
 
     def _make_best(self, name: str, k: int, index: int) -> ServedOutput:
         scores = self._scores

@@ -192,6 +192,27 @@ def test_a_head_of_several_layers(tmp_path):
     np.testing.assert_array_equal(here, outputs(loaded, tmp_path / "named.npz"))
 
 
+@pytest.mark.parametrize("layers", [("6",), ("0",), ("0", "6"), ("0", "3", "6")], ids="+".join)
+@pytest.mark.parametrize("prefix", ["", "net.backbone."])
+def test_some_of_a_heads_layers_are_in_a_sequential(layers, prefix, tmp_path):
+    """VGG has three linear layers, of which the last alone is exchanged where it is trained for other classes."""
+    head = "head={kind: mlp, pool: 1, hidden: [6, 7], classes: 5}"
+    loaded = load("vgg11_bn", ("input.size=32", head, SMALL[2], "reference=null", "deviations={}"))
+    tensors = state_of(loaded)
+    inner = {f"classifier.{n}": f"classifier.{n}.1" for n in layers}
+    renamed = {f"{prefix}{inner.get(n.rpartition('.')[0], n.rpartition('.')[0])}.{n.rpartition('.')[2]}": a
+               for n, a in tensors.items()}  # fmt: skip
+    np.savez(tmp_path / "any.npz", **renamed)
+    with pytest.warns(UserWarning, match=rf"classifier.{layers[0]}.1' is 'classifier.{layers[0]}'"):
+        found = weights_from(tmp_path / "any.npz", loaded, lower(loaded))
+    for name, a in tensors.items():
+        np.testing.assert_array_equal(found.rows(name, 0, a.shape[0]), a)
+    convert_weights(loaded, tmp_path / "any.npz", tmp_path / "a.safetensors")
+    np.savez(tmp_path / "plain.npz", **tensors)
+    convert_weights(loaded, tmp_path / "plain.npz", tmp_path / "b.safetensors")
+    assert (tmp_path / "a.safetensors").read_bytes() == (tmp_path / "b.safetensors").read_bytes()
+
+
 def without(word):
     return lambda tensors: {name: a for name, a in tensors.items() if word not in name}
 

@@ -261,6 +261,17 @@ def test_an_npz_gives_floats_as_they_are_and_bytes_as_pictures(tmp_path):
     )
 
 
+def test_grey_bytes_may_have_no_channels(tmp_path):
+    """As `evaluate` takes them; of images in colour they are refused."""
+    pixels = np.random.default_rng(0).integers(0, 256, (3, 8, 8), np.uint8)
+    np.savez(tmp_path / "two.npz", pixels)
+    np.savez(tmp_path / "three.npz", pixels[..., None])
+    two, three = (list(open_images(str(tmp_path / f"{name}.npz"), GREY, 9)) for name in ("two", "three"))
+    assert two[0].shape == (1, 8, 8)
+    np.testing.assert_array_equal(two, three)
+    assert "uint8 3x8x8, not images" in refused(tmp_path / "two.npz", COLOUR)
+
+
 @pytest.mark.parametrize(
     ("arrays", "words"),
     [

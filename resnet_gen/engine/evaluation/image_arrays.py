@@ -22,6 +22,7 @@ from resnet_gen.engine.evaluation.labelled_images import (
     choose_evenly,
 )
 from resnet_gen.engine.file_serving import ImageForm
+from resnet_gen.engine.image import list_pixel_shapes
 from resnet_gen.ops import Shape
 from resnet_gen.problems import refuse, shorten
 from resnet_gen.weights.base import Array
@@ -73,10 +74,7 @@ class ImageArrays(LabelledImages):
         taken = form.taken
         if form.serving.input and self.dtype != np.uint8:
             raise refuse("its images are floats, and the model takes pixels", str(self.path), "write uint8 NxHxWxC")
-        wanted: list[tuple[int, ...]] = [taken.shape]
-        if self.dtype == np.uint8:
-            wanted = [(*taken.size, taken.channels), *([taken.size] if taken.channels == 1 else [])]
-        if self.shape[1:] not in wanted:
+        if self.shape[1:] not in (list_pixel_shapes(taken) if self.dtype == np.uint8 else [taken.shape]):
             h, w = taken.size
             found = f"its images are {self.dtype} {'x'.join(map(str, self.shape))}, not for this network"
             hint = f"write uint8 Nx{h}x{w}x{taken.channels}, or float Nx{taken.channels}x{h}x{w}, normalized"

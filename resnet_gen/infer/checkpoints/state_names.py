@@ -207,12 +207,13 @@ def _find_averages(inside: Mapping[str, tuple[str, str]]) -> dict[str, None]:
 
 
 def _map_head(found: StateNames, shapes: Mapping[str, Shape], layout: StateLayout) -> StateNames:
-    """The same with the last layers by their names, where they are missing and others are there in their place."""
-    if any(f"{head}.weight" in found.names for head in layout.heads) or not layout.heads:
+    """The same with the last layers by their names, where some are missing and as many others are there in their place."""
+    heads = [head for head in layout.heads if f"{head}.weight" not in found.names]
+    if not heads:
         return found
-    heads = set(layout.heads)
+    there = tuple(f"{head}." for head in layout.heads if head not in heads)
     spare = {
-        **{name: old for name, old in found.names.items() if _is_of_head(name, layout)},
+        **{name: old for name, old in found.names.items() if _is_of_head(name, layout) and not name.startswith(there)},
         **{name: name for name in found.left if name not in found.averages},
     }
     layers = _find_linear_layers({name: shapes[old] for name, old in spare.items()})
@@ -222,7 +223,7 @@ def _map_head(found: StateNames, shapes: Mapping[str, Shape], layout: StateLayou
         return found
     taken = {f"{layer}.{role}" for layer in layers for role in ("weight", "bias")}
     names = {name: old for name, old in found.names.items() if name not in taken}
-    for head, layer in zip(layout.heads, layers, strict=True):
+    for head, layer in zip(heads, layers, strict=True):
         names |= {f"{head}.{role}": spare[f"{layer}.{role}"] for role in ("weight", "bias")}
     return found._replace(names=names, left=tuple(name for name in found.left if name not in taken))
 

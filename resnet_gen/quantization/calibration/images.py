@@ -10,7 +10,7 @@ from typing import IO, Any, NamedTuple, Protocol
 
 import numpy as np
 
-from resnet_gen.engine.image import SUFFIXES, SmallerPictureWarning, normalize_pixels, read_image
+from resnet_gen.engine.image import SUFFIXES, SmallerPictureWarning, list_pixel_shapes, normalize_pixels, read_image
 from resnet_gen.language.spec import Input
 from resnet_gen.problems import Problem, Refused, refuse, several, shorten
 from resnet_gen.system.digest import digest_file, digest_files
@@ -229,8 +229,8 @@ def _open_archive(path: Path, to: Input, most: int) -> ImageArchive:
                 shape, fortran, dtype, _ = _read_header(stream)
     except _ERRORS as error:
         raise refuse(f"not an .npz file of images: {shorten(str(error))}", str(path), _SOURCES) from None
-    wanted = (*to.size, to.channels) if dtype == np.uint8 else to.shape
-    if fortran or dtype.kind not in "fu" or (dtype.kind == "u" and dtype != np.uint8) or shape[1:] != wanted:
+    wanted = list_pixel_shapes(to) if dtype == np.uint8 else [to.shape]
+    if fortran or dtype.kind not in "fu" or (dtype.kind == "u" and dtype != np.uint8) or shape[1:] not in wanted:
         found = f"{dtype} {'x'.join(map(str, shape))}"
         h, w = to.size
         hint = f"write float32 Nx{to.channels}x{h}x{w}, normalized, or uint8 Nx{h}x{w}x{to.channels}, C order"
