@@ -207,7 +207,7 @@ def _find_averages(inside: Mapping[str, tuple[str, str]]) -> dict[str, None]:
 
 
 def _map_head(found: StateNames, shapes: Mapping[str, Shape], layout: StateLayout) -> StateNames:
-    """The same with the last layers by their names, where some are missing and as many others are there in their place."""
+    """The same with the last layers by their names, where some are missing and as many others are in their place."""
     heads = [head for head in layout.heads if f"{head}.weight" not in found.names]
     if not heads:
         return found

@@ -168,7 +168,7 @@ def split_images(source: str, to: Input, most: int) -> ImageSplit:
 
     Eight are held out if so many are left, else up to a quarter of all: evenly spaced ones, the same every time.
     """
-    found = open_images(source, to, most if source == RANDOM else most + MOST_HELD_OUT)
+    found = open_undivided(source, to, most)
     if isinstance(found, RandomImages):
         return ImageSplit(found)
     count = len(found)
@@ -176,6 +176,11 @@ def split_images(source: str, to: Input, most: int) -> ImageSplit:
     apart = {(2 * i + 1) * count // (2 * number) for i in range(number)}
     rest = found.take(set(range(count)) - apart)
     return ImageSplit(rest, found.take(apart) if apart else None)
+
+
+def open_undivided(source: str, to: Input, most: int) -> ImageFolder | ImageArchive | RandomImages:
+    """All images that `split_images` divides; raises `Refused` if there are none."""
+    return open_images(source, to, most if source == RANDOM else most + MOST_HELD_OUT)
 
 
 MOST_HELD_OUT = 8
