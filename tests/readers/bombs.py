@@ -829,9 +829,19 @@ PROFILES = {
     "many ranges": lambda: profile_of(*[LAYER % "{ForeignNode[conv1...fc]}"] * 19_000),
     "brackets": lambda: profile_of(LAYER % ("PWN(" * 900_000)),
     "dots": lambda: profile_of(LAYER % ("." * 90_000), LAYER % ("..." * 90_000)),
+    "ranges of dots": lambda: profile_of(*[LAYER % ("{ForeignNode[" + "." * 99_000)] * 40),
     "metadata": lambda: json.dumps({"Layers": [{"Name": "a", "Metadata": "[ONNX Layer: " * 300_000}]}),
+    "metadata of many layers": lambda: json.dumps(
+        {"Layers": [{"Name": "a", "Metadata": "[ONNX Layer: " * 7_600}] * 99}
+    ),
+    "metadata without an end": lambda: json.dumps(
+        {"Layers": [{"Name": "a", "Metadata": "[ONNX Layer: a |" * 6_000}] * 99}
+    ),
     "numbers": lambda: profile_of('{"name": "a", "averageMs": 1' + "0" * 3_000_000 + "}"),
     "events": lambda: json.dumps([{"cat": "Node", "name": f"{i}_kernel_time", "dur": 1} for i in range(60_000)]),
+    "ends of names": lambda: json.dumps(
+        [{"cat": "Node", "name": f"{'_nchwc' * 16_000}{i}x_kernel_time", "dur": 1} for i in range(60)]
+    ),
 }
 for _name, _text in PROFILES.items():
     simple("profile", _name, "p.json", _text)
