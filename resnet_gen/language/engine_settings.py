@@ -33,7 +33,9 @@ _OWN_FLAGS = {
 """Flags that the bundle's script gives itself, or that would make it another script."""
 _OPTION_FLAGS = {
     **{option.trtexec[2:].partition("=")[0]: key for key, option in OPTIONS.items()},
-    **{"vc": "version_compatible", "stripAllWeights": "strip_weights", "weightless": "strip_weights"},
+    "vc": "version_compatible",
+    "stripAllWeights": "strip_weights",
+    "weightless": "strip_weights",
 }
 """The key of each flag that is an option's, by trtexec's other words for it, too."""
 _LOADS_CODE = re.compile("plugin|dll|library|leanlib", re.IGNORECASE)
