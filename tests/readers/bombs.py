@@ -315,6 +315,7 @@ TABLES = {
     "many rows": lambda: b"".join(b"%x,1\n" % i for i in range(1_500_000)),
     "too many rows": lambda: b"".join(b"%x,1\n" % i for i in range(2_500_000)),
     "rows of one file": lambda: b"a,1\n" * 3_000_000,
+    "a label of many digits": lambda: b"a," + b"1" * 65_000 + b"x\n",
     "many labels": lambda: b"".join(b"%x,c%x\n" % (i, i) for i in range(1_000_000)),
     "a line without end": lambda: b"a" * 60_000_000,
     "a quote without end": lambda: b'"' + b"a\n" * 20_000_000,
