@@ -16,7 +16,7 @@ from resnet_gen.problems import Problem, Refused, refuse, several, shorten
 from resnet_gen.system.digest import digest_file, digest_files
 from resnet_gen.weights.base import Array
 from resnet_gen.weights.formats.archive import ZIP_ERRORS, open_archive
-from resnet_gen.weights.formats.npy import HEADER_ERRORS, NpyHeader, read_header, read_values
+from resnet_gen.weights.formats.npy import HEADER_ERRORS, NpyHeader, read_header, read_values, to_float32
 
 RANDOM = "random"
 _ERRORS = (*ZIP_ERRORS, *HEADER_ERRORS)
@@ -112,8 +112,7 @@ class ImageArchive:
         if self.dtype == np.uint8:
             pixels: Array = normalize_pixels(values, self.to)[0]
             return pixels
-        image: Array = values.astype(np.float32)
-        return image
+        return to_float32(values)
 
     def take(self, places: Collection[int]) -> ImageArchive:
         """Those at some places, from 0, of all that it has."""
