@@ -208,8 +208,9 @@ def confine_pictures(path: Path, confine: Callable[[Path], None]) -> None:
 
 
 def _list_pictures(path: Path) -> list[Path]:
-    """The pictures below a folder; links to folders end there."""
-    return sorted(p for p in path.rglob("*") if p.suffix.lower() in SUFFIXES and p.is_file())
+    """The pictures below a folder, but for hidden ones and those in hidden folders; links to folders end there."""
+    found = (p for p in path.rglob("*") if p.suffix.lower() in SUFFIXES and p.is_file())
+    return sorted(p for p in found if not any(step.startswith(".") for step in p.relative_to(path).parts))
 
 
 def _open_folder(path: Path, to: Input, most: int) -> ImageFolder:
