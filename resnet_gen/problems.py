@@ -203,14 +203,19 @@ SLIP = 0.95
 """How alike they are where one is the other but for a letter or two, or but for how its parts are joined."""
 LONG_PIECE = 8
 MOST_NEAR = 5
+_MOST_COMPARED = 5_000
+"""Known words that are compared letter by letter: of more, those that hold the word are seen, or that it holds."""
+_LONGEST_KNOWN = 200
+"""Characters of a known word that count, and are shown."""
 
 
 def suggest(word: str, known: Iterable[str], *, exact_numbers: bool = False, others: str = "") -> str:
     """A hint for an unknown `word`: the closest known ones, then all unless they are many, and what `others` are."""
     names = sorted(known)
     close = _find_near(word, names, NEAR, exact_numbers)[:MOST_NEAR]
-    first = f"did you mean {' or '.join(map(repr, close))}?" if close else ""
-    shown = "" if close and len(names) > 20 else ", ".join(names[:40]) + (", ..." if len(names) > 40 else "")
+    short = [shorten(name, _LONGEST_KNOWN) for name in names[:40]]  # anybody's, in a file
+    first = f"did you mean {' or '.join(repr(shorten(name, _LONGEST_KNOWN)) for name in close)}?" if close else ""
+    shown = "" if close and len(names) > 20 else ", ".join(short) + (", ..." if len(names) > 40 else "")
     listed = "; ".join(filter(None, (f"known: {shown}" if shown else "", f"others {others}" if others else "")))
     return f"{first} {listed}".strip()
 
@@ -236,6 +241,8 @@ def _find_near(word: str, known: Sequence[str], least: float, exact_numbers: boo
     fitting = [name for name in names if not exact_numbers or _same_but_for_letters(name, plain)]
 
     def find_alike(cutoff: float) -> list[str]:
+        if len(fitting) > _MOST_COMPARED:
+            return []
         return difflib.get_close_matches(plain, fitting, n=1, cutoff=cutoff)
 
     around = sorted((name for name in names if _holds_words(name, plain)), key=len)
@@ -251,7 +258,7 @@ def synonym(word: str) -> str | None:
 
 def _normalize_word(word: str) -> str:
     """A word without what people write in different ways: capitals, and what stands between its parts."""
-    return re.sub(r"[\W_]+", "-", shorten(word, 200).casefold()).strip("-")
+    return re.sub(r"[\W_]+", "-", shorten(word, _LONGEST_KNOWN).casefold()).strip("-")
 
 
 def _holds_words(whole: str, part: str) -> bool:

@@ -78,7 +78,7 @@ def measure_cost(loaded: Loaded, network: PreparedNetwork, request: Request) -> 
     given make values that the type cannot hold.
     """
     asked = request.images or Calibration(RANDOM)
-    given = _open_few(asked, loaded.spec.input, split=request.quantizing is not None)
+    given = open_compared(asked, loaded.spec.input, split=request.quantizing is not None)
     exact = network.exact, network.weights
     found = compare(network.reference, exact, network.inside, request.compute, given)
     made = PrecisionCost(found, asked.source == RANDOM, given.entry(), request.compute)
@@ -87,8 +87,8 @@ def measure_cost(loaded: Loaded, network: PreparedNetwork, request: Request) -> 
     return made
 
 
-def _open_few(asked: Calibration, to: Input, *, split: bool) -> Images:
-    """A few of the images; with `split` of those that eight bits were not calibrated with, if there are any."""
+def open_compared(asked: Calibration, to: Input, *, split: bool) -> Images:
+    """The few images that a build is compared on: with `split`, of those that eight bits were not calibrated with."""
     if split and (apart := split_images(asked.source, to, asked.most).held_out):
         return apart.take(range(MOST_IMAGES))
     return open_images(asked.source, to, min(asked.most, MOST_IMAGES))

@@ -194,7 +194,8 @@ def _check_plain(wishes: BuildWishes, precision: Precision) -> None:
         raise refuse(f"--calibration means nothing for --precision {precision} beside --no-compare")
     options = {
         "--calibration": images if precision == "fp32" and not wishes.fold else None,
-        "--calibration-method": images and images[2:] != Calibration("")[2:],
+        "--calibration-method": images and images.method != Calibration("").method,
+        "--percentile": images and images.percentile != Calibration("").percentile,
         "--qdq": wishes.placement,
         "--rest": wishes.rest,
         "--reduce-range": wishes.reduce_range,

@@ -188,7 +188,7 @@ def _titles(found: Evaluation) -> Iterator[str]:
 def _describe_speed(found: Evaluation) -> Iterator[str]:
     for letter, each in zip(_letters(found), found.models, strict=True):
         runs = f"{several(each.timed_runs, 'run')} of up to {several(found.batch, 'image')}"
-        warm = "the first left out" if each.timed_runs > 1 else "the first among them"
+        warm = "the first left out" if each.warmed_up else "the first among them"
         speed = f"{each.images_per_second:,.1f} images/s through the model alone"
         yield f"{letter}: {speed}, median {each.median_ms:.3g} ms ({runs}, {warm})"
     yield f"read and prepared: {found.images_read_per_second:,.1f} images/s, apart from that and in one thread"

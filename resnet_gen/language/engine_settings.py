@@ -31,8 +31,13 @@ _OWN_FLAGS = {
     "skipInference", "workspace", "help", "safe",
 }  # fmt: skip
 """Flags that the bundle's script gives itself, or that would make it another script."""
-_OPTION_FLAGS = {option.trtexec[2:].partition("=")[0]: key for key, option in OPTIONS.items()}
-"""The key of each flag that is an option's."""
+_OPTION_FLAGS = {
+    **{option.trtexec[2:].partition("=")[0]: key for key, option in OPTIONS.items()},
+    "vc": "version_compatible",
+    "stripAllWeights": "strip_weights",
+    "weightless": "strip_weights",
+}
+"""The key of each flag that is an option's, by trtexec's other words for it, too."""
 _LOADS_CODE = re.compile("plugin|dll|library|leanlib", re.IGNORECASE)
 AS_ANY_PATH = {"any_path": True}
 """The context in which `timing_cache` may be any path: it is the user's own word, and no file's."""

@@ -68,6 +68,9 @@ def _is_join(node: Node) -> bool:
     return plain and node.path.startswith("stages.") and is_block(node.block)
 
 
+_FIRST_ALONE = "the one branch there is comes first, and 'decay: linear' never leaves that out; 'uniform' does"
+
+
 def check_training(loaded: Loaded, graph: Graph) -> None:
     """Refuse settings of training that nothing in this network heeds, each at its key."""
     settings = loaded.spec.training
@@ -78,8 +81,9 @@ def check_training(loaded: Loaded, graph: Graph) -> None:
     unheeded: dict[str, str | None] = {}
     if settings.dropout and not places.last_layer:
         unheeded["dropout"] = "there is no one last layer, before which it would stand"
-    if settings.branch_drops:
-        unheeded["stochastic_depth"] = without
+    if drops := settings.branch_drops:
+        alone = len(places.residual_sums) == 1 and drops.decay == "linear"
+        unheeded["stochastic_depth"] = without or (_FIRST_ALONE if alone else None)
     if settings.zero_init_last_norm and not places.last_norms:
         unheeded["zero_init_last_norm"] = without or "no branch ends in a norm: a layer stands behind the last one"
     problems = [

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import itertools
 import os
+import unicodedata
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cache
@@ -152,7 +153,8 @@ def _check_apart(planned: Sequence[PlannedBuild]) -> None:
     for one in planned:
         if one.loaded is None:
             continue
-        path = os.path.normcase(os.path.abspath(one.manifest()))  # noqa: PTH100 - as it is written
+        path = os.path.abspath(one.manifest())  # noqa: PTH100 - as it is written
+        path = unicodedata.normalize("NFC", path).casefold()  # one file on macOS and Windows, wherever this runs
         other = first.setdefault(path, one)
         if other is not one:
             words = f"builds.{one.build}: {_describe(one)} is written where {_describe(other)} of {_place(other)} is"

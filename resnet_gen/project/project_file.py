@@ -141,7 +141,7 @@ class Project:
     def _describe_missing(self, loc: Loc, pattern: str) -> Problem:
         where, key = self.source.span(loc), dotted_path(loc)
         if os.path.isdir(self.folder / pattern):  # noqa: PTH112 - False, not an error, for what no file can be called
-            return Problem(f"{key}: '{shorten(pattern)}' is a folder", where, f"write '{pattern}/*.yaml'")
+            return Problem(f"{key}: '{shorten(pattern)}' is a folder", where, f"write '{pattern.rstrip('/')}/*.yaml'")
         return Problem(f"{key}: there is no file '{shorten(pattern)}'", where, "paths start from this file")
 
     def _resolve_pattern(self, pattern: str) -> list[str]:

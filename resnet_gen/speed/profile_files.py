@@ -22,8 +22,9 @@ _LARGEST = 16 << 20
 Runtime have six."""
 _MOST_LAYERS, _LONGEST_NAME = 20_000, 100_000
 _MOST_MS = 1e7
-_METADATA = re.compile(r"\[ONNX Layer: ([^\]|]{1,1000}?)(?: \|[^\]]*)?\]")
-_ORT_ENDS = re.compile(r"(_kernel_time|_nchwc|_token_[0-9]+|/DuplicateQDQForOutputPort[0-9]+)+\Z")
+_METADATA, _LONGEST_NODE = "[ONNX Layer: ", 1_000
+_ORT_ENDS, _ORT_NUMBERED = ("_kernel_time", "_nchwc"), ("_token_", "/DuplicateQDQForOutputPort")
+"""What ONNX Runtime puts behind a node's name, as often as it changes the node; a number follows the latter."""
 _REFORMAT = re.compile(r"Reformatting CopyNode for (?:Input|Output) Tensor [0-9]+ (?:to|from) ")
 
 
@@ -127,10 +128,29 @@ def _read_ort(data: Any, runs: int) -> Iterator[MeasuredLayer]:
     for event in data:
         if event.get("cat") == "Node" and event["name"].endswith("_kernel_time"):
             name = _name(event["name"]).removesuffix("_kernel_time")
-            times[name] = times.get(name, 0.0) + _time(event["dur"] / 1e3)
+            times[name] = times.get(name, 0.0) + _time(event["dur"], 1e3)
     for name, total in times.items():
         moves = name.startswith(("ReorderInput", "ReorderOutput"))
-        yield MeasuredLayer(name, total / runs, () if moves else split_layer_name(_ORT_ENDS.sub("", name)), moves)
+        yield MeasuredLayer(name, total / runs, () if moves else split_layer_name(_cut_ends(name)), moves)
+
+
+def _cut_ends(name: str) -> str:
+    """A node's name without what ONNX Runtime put behind it."""
+    end = len(name)
+    while True:
+        start = next((end - len(word) for word in _ORT_ENDS if name.endswith(word, 0, end)), end)
+        if start == end:
+            number = end
+            while number and name[number - 1] in _DIGITS:
+                number -= 1
+            if number < end:
+                start = next((number - len(word) for word in _ORT_NUMBERED if name.endswith(word, 0, number)), end)
+        if start == end:
+            return name[:end]
+        end = start
+
+
+_DIGITS = frozenset("0123456789")
 
 
 def _count_runs(data: Any) -> int:
@@ -166,11 +186,20 @@ def _read_layer_information(data: dict[str, Any], path: Path) -> dict[str, tuple
             raise ValueError
         for layer in data["Layers"]:
             if isinstance(layer, dict):
-                nodes = _METADATA.findall(layer.get("Metadata", "")[:_LONGEST_NAME])
+                nodes = _list_nodes(layer.get("Metadata", "")[:_LONGEST_NAME])
                 found[_name(layer["Name"])] = tuple(dict.fromkeys(nodes))
     except (KeyError, TypeError, ValueError, AttributeError):
         raise _refuse_form(path) from None
     return {name: nodes for name, nodes in found.items() if nodes}
+
+
+def _list_nodes(metadata: str) -> Iterator[str]:
+    """The nodes that a layer's metadata names: `[ONNX Layer: conv1 | Output: 5]`, any number of times."""
+    for part in metadata.split(_METADATA)[1:]:
+        said, end, _ = part.partition("]")
+        node = said.partition(" |")[0]
+        if end and 0 < len(node) <= _LONGEST_NODE and "|" not in node:
+            yield node
 
 
 def split_layer_name(name: str) -> tuple[str, ...]:
@@ -178,12 +207,13 @@ def split_layer_name(name: str) -> tuple[str, ...]:
 
     A range, `{ForeignNode[a...b]}`, is `a...b`: what lies between depends on the network.
     """
-    if match := re.fullmatch(r"\{ForeignNode\[(.*\.\.\..*)\]\}", name, re.DOTALL):
-        return (match[1],)
+    if name.startswith(_RANGE) and name.endswith("]}") and "..." in (nodes := name[len(_RANGE) : -2]):
+        return (nodes,)
     parts = re.split(r" \+ |, ", _WRAPPING.sub("", name.removeprefix("fused ")))
     return tuple(dict.fromkeys(part.strip() for part in parts if part.strip()))
 
 
+_RANGE = "{ForeignNode["
 _WRAPPING = re.compile(r"\b[A-Z]+\(|[()]")
 """What TensorRT puts around nodes that it computes in one pass: `PWN(PWN(sigmoid), mul)`."""
 
@@ -194,10 +224,11 @@ def _name(value: Any) -> str:
     return value
 
 
-def _time(value: Any) -> float:
-    if isinstance(value, bool) or not isinstance(value, (int, float)) or not 0 <= value <= _MOST_MS:
+def _time(value: Any, each: float = 1.0) -> float:
+    """Milliseconds, of a number of which so many are one."""
+    if isinstance(value, bool) or not isinstance(value, (int, float)) or not 0 <= value <= _MOST_MS * each:
         raise ValueError
-    return float(value)
+    return value / each
 
 
 def _whole(value: Any) -> int:

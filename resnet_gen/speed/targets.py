@@ -35,8 +35,8 @@ def _check_one_line(text: str) -> str:
 
 _OPSETS: dict[Precision, int] = {"bf16": 22, "fp8": 19}
 """The ONNX opset from which convolutions, or Q/DQ, take the precision."""
-_SCRIPTED = (8, 2), (12, 0)
-"""The versions of TensorRT whose trtexec bundles are written for, the last one not among them."""
+_SCRIPTED = (8, 2), 11
+"""The first version of TensorRT whose trtexec bundles are written for, and the last major one."""
 
 
 def _check_network(network: str) -> str:
@@ -155,7 +155,8 @@ class Target(StrictModel):
                 own = str(self.opset)
                 raise _make_fault("opset", words, "precisions", precision=precision, needed=str(opset), own=own)
         version = tuple(int(n) for n in (self.tensorrt or "10").split(".")[:2])
-        if self.engine == "in-place" and not _SCRIPTED[0] <= version < _SCRIPTED[1]:
+        first, last = _SCRIPTED
+        if self.engine == "in-place" and (version < first or version[0] > last):
             raise _make_fault("tensorrt", "bundles are for TensorRT 8.2 to 11", "tensorrt")
         return self
 

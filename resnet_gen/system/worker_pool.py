@@ -127,8 +127,8 @@ def answer_order(work: Callable[[], Mapping[str, Any]]) -> NoReturn:
     channel = os.fdopen(os.dup(1), "wb")
     os.dup2(2, 1)
     done = threading.Event()
-    threading.Thread(target=_watch_input, args=(done,), daemon=True).start()
     try:
+        threading.Thread(target=_watch_input, args=(done,), daemon=True).start()  # which may interrupt it at once
         answer = work()
         done.set()
         channel.write(json.dumps(answer).encode())

@@ -227,6 +227,14 @@ def test_of_many_classes_the_worst_are_shown_and_the_rest_is_named():
     ]
 
 
+@pytest.mark.parametrize(
+    ("limit", "words"),
+    [(8, "1 run of up to 8 images, the first among them"), (9, "1 run of up to 8 images, the first left out")],
+)
+def test_what_is_timed_is_told(limit, words, data, files, cli):
+    assert words in cli("evaluate", files[0], "--data", data / "val.npz", "--limit", limit)[1]
+
+
 def test_a_terminal_gets_a_progress_bar(data, files, cli, monkeypatch):
     monkeypatch.setattr(image_progress.sys.stderr, "isatty", lambda: True, raising=False)
     with image_progress.show_image_progress() as progress:

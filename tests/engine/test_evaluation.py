@@ -56,7 +56,8 @@ def images(tmp_path):
 @pytest.mark.parametrize(
     ("batch", "bounds", "asked", "seen"),
     [
-        (None, None, 8, [8, 8, 7]), (None, None, 100, [23]), (1, None, 4, [1] * 23), (5, None, 8, [5, 5, 5, 5, 5, 5]),
+        (None, None, 8, [8, 8, 7]), (None, None, 100, [23]), (None, None, 16, [16, 7]), (1, None, 4, [1] * 23),
+        (5, None, 8, [5, 5, 5, 5, 5, 5]),
         (8, None, 3, [8] * 8), (None, (4, 6), 8, [6, 6, 6, 6, 6, 6]), (None, (4, 16), 8, [8, 8, 7]),
         (None, (8, 16), 4, [8] * 6),
     ],
@@ -67,6 +68,7 @@ def test_a_model_gets_batches_that_it_takes_and_what_fills_them_up_is_not_counte
     assert model.runner.seen == seen
     assert (found.models[0].accuracy.top1.number, found.images) == (22, 23)
     assert found.models[0].timed_runs == max(1, len(seen) - 1)
+    assert found.models[0].warmed_up == (len(seen) > 1)
 
 
 def test_two_models_see_the_same_images(images):

@@ -17,6 +17,7 @@ from resnet_gen.engine.file_serving import ImageForm
 from resnet_gen.engine.image import read_image
 from resnet_gen.language.spec import Input
 from resnet_gen.problems import Refused
+from resnet_gen.quantization.calibration.images import open_images
 from tests.helpers import pictures
 from tests.helpers.privileges import bound, permissions_hold
 
@@ -228,6 +229,13 @@ def test_arrays_are_taken_as_they_are_or_normalized(tmp_path, save):
                 mean, std = (np.float32(v) for v in TAKEN.normalization)
                 wanted = ((images[at].astype(np.float32) / 255 - mean) / std).transpose(2, 0, 1)
             np.testing.assert_array_equal(image.arrays[0], wanted)
+
+
+def test_numbers_beyond_float32_are_infinite_and_no_library_warns(tmp_path):
+    path = arrays(tmp_path, images=np.full((2, 3, 16, 16), 1e300), labels=np.arange(2))
+    walked = open_labelled_images(path).walk([ImageForm(TAKEN)])
+    assert np.isinf([image.arrays[0] for image in walked]).all()  # pytest turns warnings into errors
+    assert np.isinf(list(open_images(path, TAKEN, 2))).all()
 
 
 def test_grey_pixels_need_no_side_for_their_channel(tmp_path):

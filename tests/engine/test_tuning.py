@@ -438,6 +438,8 @@ WRONG = [
     ({"extra_flags": ["--saveX=/etc/passwd"]}, "is not a flag"),
     ({"extra_flags": ["--a\n--b"]}, "is not a flag"),
     ({"extra_flags": ["-v"]}, "is not a flag"),
+    ({"extra_flags": ["--vc"]}, "--vc has an option of its own\nhint: say it as version_compatible"),
+    ({"extra_flags": ["--stripAllWeights"]}, "hint: say it as strip_weights"),
     ({"colour": 1}, "engine.colour: unknown key"),
 ]  # fmt: skip
 

@@ -17,7 +17,6 @@ from resnet_gen.language.statements import lock_settings
 from resnet_gen.language.training_places import TrainingPlaces
 from resnet_gen.ops import Activation
 from tests.helpers.checked_folder import checked_folder
-from tests.helpers.onnx_runs import TINY
 from tests.standin import nn
 from tests.standin.compare import is_the_network, same
 from tests.standin.run import FORWARDS, executed, network, traced
@@ -180,7 +179,7 @@ def test_their_names_end_as_no_other_layers_do(name, ends):
 
 
 def test_nothing_that_is_built_or_counted_differs(tmp_path):
-    plain, trained = load(str(TINY)), load(str(TINY), ALL)
+    plain, trained = load("resnet8-digits"), load("resnet8-digits", ALL)
     assert trained.spec.training is not None
     assert emit_onnx(trained, tmp_path / "b.onnx").read_bytes() == emit_onnx(plain, tmp_path / "a.onnx").read_bytes()
     assert (trained.digest(), count(trained)) == (plain.digest(), count(plain))

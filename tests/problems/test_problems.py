@@ -1,5 +1,6 @@
 """How a fault is shown."""
 
+import difflib
 from itertools import product
 
 import pytest
@@ -93,6 +94,15 @@ def test_suggest_does_not_list_a_crowd():
     crowd = [f"net{i:02}" for i in range(50)]
     assert suggest("net07x", crowd) == "did you mean 'net07'?"
     assert suggest("?", crowd) == f"known: {', '.join(crowd[:40])}, ..."
+
+
+def test_words_of_anybody_s_file_take_neither_long_nor_much_room(monkeypatch):
+    compared = []
+    monkeypatch.setattr(difflib, "get_close_matches", lambda word, known, **_: compared.extend(known) or [])
+    assert suggest("0" * 69 + "x", (f"{number:070d}" for number in range(100_000))).startswith("known: 0")
+    assert compared == []
+    assert len(suggest("b", ["a" * 100_000 + str(number) for number in range(50)])) < 10_000
+    assert len(suggest("a" * 100_000, ["a" * 100_000 + "b"])) < 1_000
 
 
 def test_closest_is_none_where_nothing_is_near():

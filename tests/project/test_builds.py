@@ -11,11 +11,13 @@ import numpy as np
 import onnx
 import onnxruntime
 import pytest
+from PIL import Image
 
 import resnet_gen
 from resnet_gen.api import build_worker
 from resnet_gen.build.manifest_schema import read_manifest
 from resnet_gen.build.request_resolution import BuildWishes
+from resnet_gen.engine.image import read_image
 from resnet_gen.problems import Refused
 from resnet_gen.project import build_run
 from resnet_gen.project.build_plan import plan_builds
@@ -23,6 +25,7 @@ from resnet_gen.project.build_run import BUILD_STATUSES, BuildMode, BuildOrder
 from resnet_gen.project.build_table import PLACEHOLDERS, BuildTable, CalibrationTable
 from resnet_gen.project.project_file import find_project
 from resnet_gen.quantization import quantizer
+from resnet_gen.quantization.calibration import images
 from resnet_gen.system.resources import targets_folder
 from resnet_gen.weights.initialization import SeededWeights
 from tests.engine.test_labelled_images import picture
@@ -238,6 +241,37 @@ def test_images_and_devices_are_among_what_a_build_is_of(project):
     assert statuses() == ["built"]
     write("mine.yaml", Path("mine.yaml").read_text().replace("opset: ", "note: Another.\nopset: "))
     assert statuses() == ["built"]
+    assert statuses() == ["unchanged"]
+
+
+def draw_noise(path, seed):
+    Image.fromarray(np.random.default_rng(seed).integers(0, 256, (8, 8, 3), np.uint8)).save(path)
+    return path
+
+
+@pytest.mark.parametrize("precision", ["int8", "fp16"])
+def test_a_build_is_of_those_images_that_it_reads(project, monkeypatch, precision):
+    Path("photos").mkdir()
+    pictures = [draw_noise(Path(f"photos/{number:02}.png"), number) for number in range(20)]
+    read = set()
+
+    def note(path, to):
+        read.add(path.name)
+        return read_image(path, to)
+
+    monkeypatch.setattr(images, "read_image", note)
+    options = f'precisions = ["{precision}"]\ncalibration = {{source = "photos", most = 5}}\n'
+    more = 'placement = "cpu"\n' if precision == "int8" else ""
+    write("resnet-gen.toml", f'[builds.b]\nspecs = ["nets/net.yaml"]\n{options}{more}')
+    assert statuses() == ["built"]
+    of = set()
+    for path in pictures:
+        before = path.read_bytes()
+        draw_noise(path, 99)
+        of |= {path.name} if statuses(dry_run=True) == ["to build"] else set()
+        path.write_bytes(before)
+    assert 3 < len(read) < 20
+    assert of == read
     assert statuses() == ["unchanged"]
 
 

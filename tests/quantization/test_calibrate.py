@@ -180,6 +180,16 @@ def test_a_folder_gives_its_pictures_as_run_would_read_them(tmp_path):
         np.testing.assert_array_equal(got, read_image(path, GREY)[0])
 
 
+def test_hidden_pictures_and_folders_are_left_out(tmp_path):
+    folder = tmp_path / ".photos"
+    for name in ("a", "b/c", ".thumbnails", "b/.hidden/d"):
+        pictures(folder / name)
+    (folder / "a" / "._0.png").write_bytes(b"what a file system keeps beside a picture")
+    found = open_images(str(folder), GREY, 512)
+    assert sorted({path.parent.relative_to(folder).as_posix() for path in found.paths}) == ["a", "b/c"]
+    assert len(list(found)) == 6
+
+
 def test_of_too_many_pictures_some_are_taken_evenly(tmp_path):
     for label in "abcd":
         pictures(tmp_path / label, 5)

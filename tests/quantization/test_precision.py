@@ -136,6 +136,14 @@ def test_a_device_of_one_s_own(cli, tmp_path):
             "error: --percentile means nothing for --calibration-method minmax\n",
         ),
         (
+            ("--precision", "fp16", "--calibration", "random", "--percentile", "99"),
+            "error: --percentile means nothing for --precision fp16\nhint: it is for int8 and fp8\n",
+        ),
+        (
+            ("--precision", "fp16", "--calibration", "random", "--calibration-method", "minmax"),
+            "error: --calibration-method means nothing for --precision fp16\nhint: it is for int8 and fp8\n",
+        ),
+        (
             ("--for", "l4", "--precision", "fp8", "--calibration", "random", "--reduce-range"),
             "error: --reduce-range means nothing for --precision fp8\nhint: it is for the integers of int8\n",
         ),

@@ -315,6 +315,7 @@ TABLES = {
     "many rows": lambda: b"".join(b"%x,1\n" % i for i in range(1_500_000)),
     "too many rows": lambda: b"".join(b"%x,1\n" % i for i in range(2_500_000)),
     "rows of one file": lambda: b"a,1\n" * 3_000_000,
+    "a label of many digits": lambda: b"a," + b"1" * 65_000 + b"x\n",
     "many labels": lambda: b"".join(b"%x,c%x\n" % (i, i) for i in range(1_000_000)),
     "a line without end": lambda: b"a" * 60_000_000,
     "a quote without end": lambda: b'"' + b"a\n" * 20_000_000,
@@ -829,9 +830,19 @@ PROFILES = {
     "many ranges": lambda: profile_of(*[LAYER % "{ForeignNode[conv1...fc]}"] * 19_000),
     "brackets": lambda: profile_of(LAYER % ("PWN(" * 900_000)),
     "dots": lambda: profile_of(LAYER % ("." * 90_000), LAYER % ("..." * 90_000)),
+    "ranges of dots": lambda: profile_of(*[LAYER % ("{ForeignNode[" + "." * 99_000)] * 40),
     "metadata": lambda: json.dumps({"Layers": [{"Name": "a", "Metadata": "[ONNX Layer: " * 300_000}]}),
+    "metadata of many layers": lambda: json.dumps(
+        {"Layers": [{"Name": "a", "Metadata": "[ONNX Layer: " * 7_600}] * 99}
+    ),
+    "metadata without an end": lambda: json.dumps(
+        {"Layers": [{"Name": "a", "Metadata": "[ONNX Layer: a |" * 6_000}] * 99}
+    ),
     "numbers": lambda: profile_of('{"name": "a", "averageMs": 1' + "0" * 3_000_000 + "}"),
     "events": lambda: json.dumps([{"cat": "Node", "name": f"{i}_kernel_time", "dur": 1} for i in range(60_000)]),
+    "ends of names": lambda: json.dumps(
+        [{"cat": "Node", "name": f"{'_nchwc' * 16_000}{i}x_kernel_time", "dur": 1} for i in range(60)]
+    ),
 }
 for _name, _text in PROFILES.items():
     simple("profile", _name, "p.json", _text)

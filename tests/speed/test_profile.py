@@ -255,6 +255,7 @@ def test_a_profile_of_half_the_network_makes_no_device(tmp_path, cli):
     ["", "[]", "{}", "[1]", '[{"count": 1}]', '[{"count": 0}, {"name": "a", "averageMs": 1}]',
      '[{"count": 1}, {"name": "a", "averageMs": NaN}]', '[{"count": 1}, {"name": "a", "averageMs": -1}]',
      '[{"count": 1}, {"name": "a", "averageMs": 1e400}]', '[{"count": 1}, {"name": 1, "averageMs": 1}]',
+     '[{"cat": "Node", "name": "a_kernel_time", "dur": 1%s}]' % ("0" * 400),
      '[{"count": true}, {"name": "a", "averageMs": 1}]', "[" * 9999, '{"Layers": 1}', '{"Layers": [{}]}', '"x"'],
 )  # fmt: skip
 def test_what_is_no_profile_is_refused(text, tmp_path):

@@ -11,7 +11,7 @@ from resnet_gen.language.source import read_file
 from resnet_gen.ops.precision import PRECISIONS
 from resnet_gen.problems import Refused
 from resnet_gen.speed.targets import Target, load_target, shipped_targets
-from resnet_gen.system.resources import shipped_specs
+from resnet_gen.system.resources import shipped_specs, targets_folder
 
 ROOT = Path(__file__).parents[2]
 DEVICES = json.loads((ROOT / "tests" / "reference" / "devices.json").read_text(encoding="utf-8"))["devices"]
@@ -120,6 +120,18 @@ def refresh() -> None:
     """Rewrite every NAME.txt with today's message; the diff is for reading."""
     for name in NAMES:
         (BAD / f"{name}.txt").write_text(message(name), encoding="utf-8")
+
+
+@pytest.mark.parametrize("version", ["8", "8.1", "8.2", "8.2.1", "9", "10", "11", "11.9.9", "12", "12.0", "13.1"])
+def test_bundles_are_for_what_their_trtexec_is_known_of(version, tmp_path):
+    text = (targets_folder() / "h100.yaml").read_text().replace('tensorrt: "11"', f'tensorrt: "{version}"')
+    path = tmp_path / "d.yaml"
+    path.write_text(text)
+    if version in ("8", "8.1", "12", "12.0", "13.1"):
+        with pytest.raises(Refused, match=r"tensorrt: bundles are for TensorRT 8\.2 to 11"):
+            load_target(str(path))
+    else:
+        assert load_target(str(path)).tensorrt == version
 
 
 def test_there_are_bad_targets():

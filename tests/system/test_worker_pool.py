@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from resnet_gen.system.processes import make_command, make_first_line
 from resnet_gen.system.worker_pool import run_orders
 
 WORKER = "tests.helpers.pool_worker"
@@ -51,3 +52,12 @@ def test_a_process_ends_when_whoever_began_it_is_killed(tmp_path):
     parent.kill()
     parent.wait()
     wait_for(tmp_path / "one.tidied")
+
+
+@pytest.mark.skipif(os.name == "nt", reason="signals are POSIX's")
+def test_a_process_that_is_called_off_before_it_works_says_nothing(tmp_path):
+    """Its input has ended before it looks, so that it is interrupted while it begins to watch."""
+    order = make_first_line({"number": 0, "sleep": str(tmp_path / "one")})
+    for _ in range(5):
+        ended = subprocess.run(make_command(WORKER), input=order, capture_output=True, cwd=ROOT, timeout=30)
+        assert (ended.returncode, ended.stdout, b"Traceback" in ended.stderr) == (130, b"", False)

@@ -362,10 +362,15 @@ def test_no_server(here, tiny, monkeypatch):
     assert "secret" not in str(problem)
 
 
-@pytest.mark.parametrize("url", ["ftp://127.0.0.1/x", "file:///etc", "models"])
-def test_a_mirror_that_is_none(here, tiny, monkeypatch, url):
-    monkeypatch.setenv("RESNET_GEN_TORCHVISION_URL", url)
-    assert "no http or https address" in refusal().message
+@pytest.mark.parametrize(
+    "url", ["ftp://127.0.0.1/x", "file:///etc", "models", "http://", "http://a:b:c", "http://[::1"]
+)
+@pytest.mark.parametrize(
+    ("variable", "name"), [("RESNET_GEN_TORCHVISION_URL", "torchvision:tiny.V1"), ("HF_ENDPOINT", "hf:owner/tiny")]
+)
+def test_a_mirror_that_is_none(here, tiny, monkeypatch, url, variable, name):
+    monkeypatch.setenv(variable, url)
+    assert f"{variable}: '{url}' is no http or https address" in refusal(name).message
 
 
 def test_another_host(here, tiny):
@@ -377,16 +382,32 @@ def test_another_host(here, tiny):
         assert other.asked == [("GET", "/x", None)]
 
 
+ODD_ADDRESSES = [
+    "http://[::1", "http://a:b:c/", "http://127.0.0.1:0/", "http://", "http://.a/", "http://\xe9/", "//", "", "\x7f",
+    f"http://{'a' * 300}.com/", "ftp://127.0.0.1/x", "file:///etc/passwd",
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("address", ODD_ADDRESSES)
+def test_sent_to_what_is_no_address(here, tiny, address, tmp_path):
+    here.redirects[path_of_torchvision(here)] = address
+    here.redirects["/owner/tiny/resolve/main/model.safetensors"] = address
+    for name in ("torchvision:tiny.V1", "hf:owner/tiny"):
+        assert refusal(name).message
+    assert kept(tmp_path) == []
+
+
 def test_in_circles(here, tiny):
     path = path_of_torchvision(here)
     here.redirects[path] = path
     assert "from one address to the next" in refusal().message
 
 
-def test_from_https_to_http(tmp_path):
+@pytest.mark.parametrize("location", ["http://a/x", "HTTP://a/x", " http://a/x"])
+def test_from_https_to_http(tmp_path, location):
     from resnet_gen.weights.downloads.http import PartFile
 
-    answer = type("Answer", (), {"is_redirect": True, "url": "https://a/x", "headers": {"location": "http://a/x"}})
+    answer = type("Answer", (), {"is_redirect": True, "url": "https://a/x", "headers": {"location": location}})
     answer.close, answer.ok = list, True
     with PartFile(tmp_path / "part") as part, pytest.raises(Refused, match="from https to http"):
         part.check_response(answer)

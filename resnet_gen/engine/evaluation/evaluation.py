@@ -40,7 +40,8 @@ class EvaluationEffort(NamedTuple):
 class ModelEvaluation(NamedTuple):
     """A model, by what it was run, what it gets right, and its images a second without reading them.
 
-    Its speed is that of `timed_runs`, each of up to a batch, of which `median_ms` is the median time.
+    Its speed is that of `timed_runs`, each of up to a batch, of which `median_ms` is the median time; the first run is
+    none of them where it only `warmed_up` the model.
     """
 
     model: str
@@ -49,6 +50,7 @@ class ModelEvaluation(NamedTuple):
     images_per_second: float
     median_ms: float
     timed_runs: int
+    warmed_up: bool = True
 
 
 class BrokenPicture(NamedTuple):
@@ -206,5 +208,5 @@ def _begin_tally(images: LabelledImages, scorer: Scorer, scores: Array) -> Tally
 
 def _describe_model(scorer: Scorer, tally: Tally) -> ModelEvaluation:
     runner, accuracy = scorer.model.runner, tally.result()
-    speed = (scorer.images_per_second, scorer.median_ms, scorer.timed_runs)
+    speed = (scorer.images_per_second, scorer.median_ms, scorer.timed_runs, scorer.warmed_up)
     return ModelEvaluation(runner.where, runner.runtime, accuracy, *speed)

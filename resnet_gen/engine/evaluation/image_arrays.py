@@ -27,7 +27,7 @@ from resnet_gen.ops import Shape
 from resnet_gen.problems import refuse, shorten
 from resnet_gen.weights.base import Array
 from resnet_gen.weights.formats.archive import ZIP_ERRORS, open_archive
-from resnet_gen.weights.formats.npy import HEADER_ERRORS, NpyHeader, read_header, read_values
+from resnet_gen.weights.formats.npy import HEADER_ERRORS, NpyHeader, read_header, read_values, to_float32
 
 _IMAGES, _LABELS = "images.npy", "labels.npy"
 _ERRORS = (*ZIP_ERRORS, *HEADER_ERRORS)
@@ -84,8 +84,7 @@ class ImageArrays(LabelledImages):
 def _prepare(values: npt.NDArray[Any], form: ImageForm) -> Array:
     if values.dtype == np.uint8:
         return form.convert(values)
-    image: Array = values.astype(np.float32)
-    return image
+    return to_float32(values)
 
 
 def open_arrays(path: Path, names: ClassNames | None, most: int | None, confine: Confine) -> ImageArrays:

@@ -84,8 +84,13 @@ class Scorer:
         return len(self._counted)
 
     @property
+    def warmed_up(self) -> bool:
+        """Whether the first run is none of them, as there are others."""
+        return len(self._runs) > 1
+
+    @property
     def _counted(self) -> list[_TimedRun]:
-        return self._runs[1:] or self._runs
+        return self._runs[1:] if self.warmed_up else self._runs
 
 
 def _find_scores(outputs: dict[str, Array], images: int, model: EvaluatedModel) -> Array:

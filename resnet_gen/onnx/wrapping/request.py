@@ -23,7 +23,7 @@ IMAGENET = "imagenet"
 """What may stand for the numbers of a mean and a deviation."""
 NONE = "none"
 
-_NUMBER = re.compile(r"[-+]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][-+]?[0-9]{1,2})?")
+_NUMBER = re.compile(r"[-+]?([0-9]+(\.[0-9]*)?|\.[0-9]+)([eE][-+]?[0-9]{1,2})?")
 _OUTPUT = re.compile(r"logits|probabilities|embedding|unit_embedding|top([1-9][0-9]{0,4})")
 OUTPUT_WORDS = "logits, probabilities, topK as in top5, embedding, unit_embedding"
 _MOST_OUTPUTS = 16

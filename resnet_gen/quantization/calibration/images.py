@@ -16,7 +16,7 @@ from resnet_gen.problems import Problem, Refused, refuse, several, shorten
 from resnet_gen.system.digest import digest_file, digest_files
 from resnet_gen.weights.base import Array
 from resnet_gen.weights.formats.archive import ZIP_ERRORS, open_archive
-from resnet_gen.weights.formats.npy import HEADER_ERRORS, NpyHeader, read_header, read_values
+from resnet_gen.weights.formats.npy import HEADER_ERRORS, NpyHeader, read_header, read_values, to_float32
 
 RANDOM = "random"
 _ERRORS = (*ZIP_ERRORS, *HEADER_ERRORS)
@@ -112,8 +112,7 @@ class ImageArchive:
         if self.dtype == np.uint8:
             pixels: Array = normalize_pixels(values, self.to)[0]
             return pixels
-        image: Array = values.astype(np.float32)
-        return image
+        return to_float32(values)
 
     def take(self, places: Collection[int]) -> ImageArchive:
         """Those at some places, from 0, of all that it has."""
@@ -168,7 +167,7 @@ def split_images(source: str, to: Input, most: int) -> ImageSplit:
 
     Eight are held out if so many are left, else up to a quarter of all: evenly spaced ones, the same every time.
     """
-    found = open_images(source, to, most if source == RANDOM else most + MOST_HELD_OUT)
+    found = open_undivided(source, to, most)
     if isinstance(found, RandomImages):
         return ImageSplit(found)
     count = len(found)
@@ -176,6 +175,11 @@ def split_images(source: str, to: Input, most: int) -> ImageSplit:
     apart = {(2 * i + 1) * count // (2 * number) for i in range(number)}
     rest = found.take(set(range(count)) - apart)
     return ImageSplit(rest, found.take(apart) if apart else None)
+
+
+def open_undivided(source: str, to: Input, most: int) -> ImageFolder | ImageArchive | RandomImages:
+    """All images that `split_images` divides; raises `Refused` if there are none."""
+    return open_images(source, to, most if source == RANDOM else most + MOST_HELD_OUT)
 
 
 MOST_HELD_OUT = 8
@@ -204,8 +208,9 @@ def confine_pictures(path: Path, confine: Callable[[Path], None]) -> None:
 
 
 def _list_pictures(path: Path) -> list[Path]:
-    """The pictures below a folder; links to folders end there."""
-    return sorted(p for p in path.rglob("*") if p.suffix.lower() in SUFFIXES and p.is_file())
+    """The pictures below a folder, but for hidden ones and those in hidden folders; links to folders end there."""
+    found = (p for p in path.rglob("*") if p.suffix.lower() in SUFFIXES and p.is_file())
+    return sorted(p for p in found if not any(step.startswith(".") for step in p.relative_to(path).parts))
 
 
 def _open_folder(path: Path, to: Input, most: int) -> ImageFolder:

@@ -114,6 +114,8 @@ def _download(url: str, part: Path) -> None:
             raise refuse("cannot be fetched: the server sends it from one address to the next", shown) from None
         except requests.RequestException:
             raise refuse("cut off" if stream.answered else "cannot be reached", shown, _next_try(stream.size)) from None
+        except ValueError:  # of whatever library looks at it first
+            raise refuse("the server sends it to what is no address", shown) from None
         finally:
             stream.hang_up()
 
@@ -173,7 +175,8 @@ class PartFile(io.BufferedWriter):
         self._hang_up.append(response.close)
         self.answered = response.ok
         if response.is_redirect:
-            if response.url.startswith("https:") and response.headers["location"].startswith("http:"):
+            location = response.headers["location"].strip().lower()
+            if response.url.startswith("https:") and location.startswith("http:"):
                 raise refuse("leads from https to http, where anybody may change it", shown)
             return
         if response.status_code == 200:

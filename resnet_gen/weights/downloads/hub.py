@@ -9,6 +9,7 @@ import errno
 import hashlib
 import os
 import re
+import sys
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -84,7 +85,8 @@ def _cache_folder() -> str | None:
 
 def _endpoint() -> str | None:
     """The address of the hub, which the library reads from the environment once, when it is imported."""
-    return os.environ.get("HF_ENDPOINT", "").rstrip("/") or None
+    url = os.environ.get("HF_ENDPOINT", "").rstrip("/")
+    return settings.check_address("HF_ENDPOINT", url) if url else None
 
 
 def _find_cached(wanted: _Wanted) -> HubFile | None:
@@ -144,11 +146,19 @@ def _announce(wanted: _Wanted, url: str, commit: str) -> None:
 def _list_failures(hub: Any) -> tuple[type[Exception], ...]:
     """What the library raises: its own, those of the HTTP client that its own extend, those of large files."""
     own = [base for base in hub.errors.HfHubHTTPError.__mro__ if issubclass(base, Exception) and base is not Exception]
-    return (OSError, ValueError, RuntimeError, *own)
+    clients = [sys.modules.get(base.__module__.partition(".")[0]) for base in own]
+    none = [found for client in clients if isinstance(found := getattr(client, _NO_ADDRESS, None), type)]
+    return (OSError, ValueError, RuntimeError, *own, *none)
+
+
+_NO_ADDRESS = "InvalidURL"
+"""What HTTP clients raise where they are sent to what is no address; httpx' has no other of its errors above it."""
 
 
 def _word_failure(error: Exception, wanted: _Wanted) -> Refused:
     response = getattr(error, "response", None)
+    if type(error).__name__ == _NO_ADDRESS:
+        return refuse("the hub sends it to what is no address", str(wanted))
     if isinstance(error, ValueError) and not isinstance(error, OSError):
         return refuse("is no name of the hub's", str(wanted))
     if response is None:

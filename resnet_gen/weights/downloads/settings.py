@@ -51,15 +51,27 @@ def refuse_cache(error: OSError, folder: Path | None) -> Refused:
 
 def mirror_url() -> str:
     """Where torchvision's files are fetched from."""
-    url = os.environ.get(MIRROR) or PUBLISHER
-    if urlsplit(url).scheme not in ("http", "https"):
-        raise refuse(f"{MIRROR}: '{hide_password(url)}' is no http or https address")
-    return url.rstrip("/")
+    return check_address(MIRROR, os.environ.get(MIRROR) or PUBLISHER).rstrip("/")
+
+
+def check_address(variable: str, url: str) -> str:
+    """An address that a variable of the environment has; raises `Refused` for what is none."""
+    try:
+        parts = urlsplit(url)
+        found = parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
+    except ValueError:
+        found = False
+    if not found:
+        raise refuse(f"{variable}: '{shorten(hide_password(url))}' is no http or https address")
+    return url
 
 
 def hide_password(url: str) -> str:
     """An address as it may be shown: without a user and a password, and without what follows a question mark."""
-    parts = urlsplit(url)
+    try:
+        parts = urlsplit(url)
+    except ValueError:
+        return url.partition("?")[0].rpartition("@")[2]
     return urlunsplit((parts.scheme, parts.netloc.rpartition("@")[2], parts.path, "", ""))
 
 

@@ -52,6 +52,12 @@ def read_values(stream: IO[bytes], shape: Shape, dtype: np.dtype[Any]) -> npt.ND
     return np.frombuffer(data, dtype).reshape(shape)
 
 
+def to_float32(values: np.ndarray[Any, Any]) -> npt.NDArray[np.float32]:
+    """Numbers in float32: those beyond it are infinite, which whoever computes with them says."""
+    with np.errstate(over="ignore"):
+        return values.astype(np.float32)
+
+
 def header_size(begin: bytes) -> int:
     """How long a whole header is, by its first bytes; raises one of `HEADER_ERRORS` for what is none, or too long."""
     at = npy.MAGIC_LEN
