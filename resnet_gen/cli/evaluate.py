@@ -52,9 +52,7 @@ if TYPE_CHECKING:
 @click.option(
     "--changes",
     type=click.IntRange(*CHANGES),
-    default=DEFAULT_CHANGES,
-    show_default=True,
-    help="Images to list, of those that the second model says otherwise of.",
+    help=f"Images to list, of those that the second model says otherwise of.  [default: {DEFAULT_CHANGES}]",
 )
 @options.weights()
 @click.option("--fold-bn", "fold", is_flag=True, help="Fold batch norms of a spec into the convolutions before them.")

@@ -14,6 +14,7 @@ from resnet_gen.cli.named_models import NamedModel, list_models, open_models
 from resnet_gen.cli.output import output_text, say
 from resnet_gen.engine.base import Runner, Tuning
 from resnet_gen.engine.evaluation.evaluation import EvaluationEffort, evaluate_models
+from resnet_gen.engine.evaluation.limits import DEFAULT_CHANGES
 from resnet_gen.engine.evaluation.sources import open_labelled_images
 from resnet_gen.language.load import list_spec_files
 from resnet_gen.problems import refuse, shorten
@@ -34,7 +35,7 @@ def evaluate_all(
     batch: int,
     limit: int | None,
     skip_broken: bool,
-    changes: int,
+    changes: int | None,
     weights: WeightsSource | None,
     seed: int | None,
     fold: bool,
@@ -47,14 +48,17 @@ def evaluate_all(
         check_writable(output, [*read, Path(data)])
     if weights is not None and seed is not None:
         raise refuse("--seed means nothing beside --weights")
+    if changes is not None and not (against or against_runtime):
+        raise refuse("--changes means nothing without a second model", hint="--against or --against-backend names one")
     source = models.ModelSource(settings, weights, seed, fold)
     named = list_models(NamedModel(model, runtime), against, against_runtime)
     images = open_labelled_images(data, classes_file, limit)
     tuning = Tuning(precision_hint=precision_hint, tells_types=True)
     chosen = models.choose_inputs(open_models(named, source, tuning, (batch,)))
     _tell_seeds([each.name for each in named], [each.runner for each in chosen.models], source)
+    effort = EvaluationEffort(batch, skip_broken, DEFAULT_CHANGES if changes is None else changes)
     with show_image_progress() as progress:
-        found = evaluate_models(chosen.models, images, EvaluationEffort(batch, skip_broken, changes), progress)
+        found = evaluate_models(chosen.models, images, effort, progress)
     for each in chosen.models:
         tell_saturation(each.runner)
     output_text(FORMATS[form](replace(found, notes=(*chosen.notes, *found.notes))), output)

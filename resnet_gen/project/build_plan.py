@@ -154,10 +154,11 @@ def _check_apart(planned: Sequence[PlannedBuild]) -> None:
         if one.loaded is None:
             continue
         path = os.path.abspath(one.manifest())  # noqa: PTH100 - as it is written
-        path = unicodedata.normalize("NFC", path).casefold()  # one file on macOS and Windows, wherever this runs
-        other = first.setdefault(path, one)
+        other = first.setdefault(unicodedata.normalize("NFC", path).casefold(), one)
         if other is not one:
             words = f"builds.{one.build}: {_describe(one)} is written where {_describe(other)} of {_place(other)} is"
+            if path != os.path.abspath(other.manifest()):  # noqa: PTH100
+                words += ", where capital letters and small ones are the same"
             missing = ", ".join(
                 f"{{{key}}}" for key in ("device", "precision", "target", "serve") if _differ(one, other, key)
             )

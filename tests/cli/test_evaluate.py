@@ -157,6 +157,7 @@ def test_a_file_of_names_that_has_another_order_is_wrong_for_the_network(data, f
     [
         (("--against-backend", "openvino", "--precision-hint", "f16", "--seed", "1"), "has its own shape and weights"),
         (("--precision-hint", "f16"), "--precision-hint means something for openvino alone"),
+        (("--changes", "3"), "--changes means nothing without a second model"),
         (("--weights", "w.pth"), "has its own shape and weights"), (("--batch", "0"), "'--batch': 0 is not in"),
         (("--limit", "0"), "'--limit': 0 is not in"), (("--output", "val.npz"), "val.npz"),
         (("--classes-file", "none.txt"), "there is no such file"), (("--data", ""), "there is no such file or folder"),
