@@ -39,6 +39,7 @@ _OPTION_FLAGS = {
 }
 """The key of each flag that is an option's, by trtexec's other words for it, too."""
 _LOADS_CODE = re.compile("plugin|dll|library|leanlib", re.IGNORECASE)
+_WRITES_FILES = re.compile("export|save", re.IGNORECASE)
 AS_ANY_PATH = {"any_path": True}
 """The context in which `timing_cache` may be any path: it is the user's own word, and no file's."""
 
@@ -60,10 +61,18 @@ def _check_flag(flag: str) -> str:
     if name in _OPTION_FLAGS:
         hint = f"say it as {_OPTION_FLAGS[name]}"
         raise PydanticCustomError("own_flag", "--{name} has an option of its own", {"name": name, "hint": hint})
-    if name in _OWN_FLAGS or _LOADS_CODE.search(name):
-        why = "is the script's own" if name in _OWN_FLAGS else "loads a library, which a network has no need of"
+    if why := _explain_refusal(name):
         raise PydanticCustomError("own_flag", "--{name} {why}", {"name": name, "why": why})
     return flag
+
+
+def _explain_refusal(name: str) -> str | None:
+    """Why a flag of this name is the script's affair; None where it is not."""
+    if name in _OWN_FLAGS:
+        return "is the script's own"
+    if _LOADS_CODE.search(name):
+        return "loads a library, which a network has no need of"
+    return "writes files, where the bundle has its own" if _WRITES_FILES.match(name) else None
 
 
 _STEPS = "write [1, 8, 32], or [[1, 128, 128], [8, 224, 224], [32, 512, 512]] for batch, height and width"
