@@ -162,6 +162,96 @@ def test_constants_of_nodes_are_read(tmp_path):
     assert (found.scale, found.mean, found.std) == (255, MEAN, (1.0, 1.0, 1.0))
 
 
+def test_constants_that_nodes_compute_are_read(tmp_path):
+    """Exporters leave the arithmetic of a mean and a deviation in the graph."""
+    around = Around(FLOAT, "NCHW")
+    mean, std = (around.constant(np.reshape(each, (1, 3, 1, 1))) for each in (MEAN, STD))
+    around.before += [
+        helper.make_node("Reciprocal", [std], ["factor"]),
+        helper.make_node("Neg", [mean], ["less"]),
+        helper.make_node("Div", ["less", std], ["shift"]),
+    ]
+    found = read(around.step("Mul", "factor").step("Add", "shift").write(tmp_path / "m.onnx"))
+    assert (found.surroundings.input.mean, found.surroundings.input.std) == (MEAN, STD)
+    assert_computes(tmp_path / "m.onnx", found, found.surroundings.input)
+
+
+def test_constants_that_grow_without_end_are_none(tmp_path):
+    around = Around(FLOAT, "NCHW")
+    last = around.constant(np.ones((1, 3, 1, 1)))
+    for number in range(40):
+        around.before.append(helper.make_node("Concat", [last] * 40, [f"longer{number}"], axis=2))
+        last = f"longer{number}"
+    with pytest.raises(Refused):
+        read(around.step("Sub", last).write(tmp_path / "m.onnx"))
+
+
+# --- who reads pixels ------------------------------------------------------------------
+
+
+def ask_first(around):
+    around.before.insert(0, helper.make_node("Shape", [around.last], ["batch"], start=0, end=1))
+
+
+def ask_all(around):
+    around.before.insert(0, helper.make_node("Shape", [around.last], ["sizes"]))
+    around.before.insert(1, helper.make_node("Gather", ["sizes", around.constant([0], np.int64)], ["batch"], axis=0))
+
+
+def ask_part(around):
+    numbers = (around.constant([n], np.int64) for n in (0, 1, 0))
+    around.before.insert(0, helper.make_node("Shape", [around.last], ["sizes"]))
+    around.before.insert(1, helper.make_node("Slice", ["sizes", *numbers], ["batch"]))
+
+
+def use_batch(around):
+    """The classes' scores in the dimensions that they have, of which the first is worked out."""
+    around.behind.append(helper.make_node("Concat", ["batch", around.constant([5], np.int64)], ["dimensions"], axis=0))
+    around.output("Reshape", "logits", "dimensions")
+
+
+@pytest.mark.parametrize("ask", [ask_first, ask_all, ask_part])
+def test_whoever_asks_for_the_batch_reads_no_pixels(ask, plain, tmp_path):
+    around = Around().step("Transpose", perm=[0, 3, 1, 2]).step("Cast", to=FLOAT).step("Div", "level")
+    around.before.insert(0, helper.make_node("Constant", [], ["level"], value_float=255.0))
+    around.model.opset_import[0].version = 15
+    around.last, last = "pixels", around.last
+    ask(around)
+    around.last = last
+    use_batch(around)
+    found = read(around.write(tmp_path / "m.onnx"))
+    assert match(plain, found.graph).same
+    assert found.surroundings.input == PixelInput("uint8", "NHWC", "RGB", 255.0)
+
+
+def test_whoever_asks_for_another_side_is_left_alone(tmp_path):
+    around = Around().step("Transpose", perm=[0, 3, 1, 2]).step("Cast", to=FLOAT)
+    around.before.insert(0, helper.make_node("Shape", ["pixels"], ["sizes"]))
+    around.before.insert(1, helper.make_node("Gather", ["sizes", around.constant([3], np.int64)], ["batch"], axis=0))
+    use_batch(around)
+    with pytest.raises(Refused, match="floating-point"):
+        read(around.write(tmp_path / "m.onnx"))
+
+
+def test_what_no_output_needs_reads_no_pixels(plain, tmp_path):
+    around = Around().step("Transpose", perm=[0, 3, 1, 2]).step("Cast", to=FLOAT)
+    around.behind.append(helper.make_node("Cast", ["pixels"], ["unread"], to=TensorProto.INT32))
+    found = read(around.write(tmp_path / "m.onnx"))
+    assert match(plain, found.graph).same
+    assert found.unread == 1
+
+
+@pytest.mark.parametrize("layout", ["NHWC", "NCHW"])
+def test_channels_may_be_chosen_as_the_first_dimension(layout, plain, tmp_path):
+    around = Around(FLOAT, layout).step("Transpose", perm=[3, 0, 1, 2] if layout == "NHWC" else [1, 0, 2, 3])
+    around.step("GatherND", around.constant([[2], [1], [0]], np.int64)).step("Transpose", perm=[1, 0, 2, 3])
+    around.step("Sub", around.constant(per_channel(MEAN, 1)))
+    found = read(around.write(tmp_path / "m.onnx"))
+    assert match(plain, found.graph).same
+    assert found.surroundings.input == PixelInput("float32", layout, "BGR", 1.0, MEAN, (1.0,) * 3)
+    assert_computes(tmp_path / "m.onnx", found, found.surroundings.input)
+
+
 # --- what is no surroundings ---------------------------------------------------------
 
 
@@ -186,6 +276,10 @@ UNEXPLAINED = {
     "a deviation of zero": lambda a: a.step("Cast", to=FLOAT).step("Div", a.constant(0.0)),
     "a number over pixels": lambda a: a.step("Cast", to=FLOAT).step("Div", a.constant(1.0), first=False),
     "channels in a third order": lambda a: a.step("Gather", a.constant([1, 0, 2], np.int64), axis=1).step(
+        "Cast", to=FLOAT
+    ),
+    "rows and columns exchanged": lambda a: a.step("Transpose", perm=[0, 1, 3, 2]).step("Cast", to=FLOAT),
+    "images in another order": lambda a: a.step("GatherND", a.constant([[0], [0], [0]], np.int64)).step(
         "Cast", to=FLOAT
     ),
     "rows turned around": lambda a: a.step("Cast", to=FLOAT).step(

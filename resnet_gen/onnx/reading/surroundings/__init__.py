@@ -68,14 +68,16 @@ def _cut_out(
 ) -> InnerModel | None:
     """The model of the network alone; None where the network reads what stands before it, too."""
     begin, ends = prologue.tensor if prologue else given.name, around.sources
-    needed = flow.list_needed(ends, begin)
-    outside = (flow.list_needed(flow.outputs, None) - needed) | {flow.makers.get(begin, -1)}
-    if begin in ends:
+    passed = {*prologue.passed} if prologue else set()
+    needed = flow.list_needed(ends, {begin, *passed})
+    outside = (flow.list_needed(flow.outputs, ()) - needed) | {flow.makers.get(begin, -1)}
+    if begin in ends or not all(map(flow.asks_for_batch, flow.list_readers(needed, passed))):
         return None
     places = [index for index in range(len(flow.nodes)) if index not in outside]
     inner = _make_model(model, places, ends)
     if prologue:
         _replace_input(inner, given.name, prologue)
+        _replace_questions(inner, prologue)
     return InnerModel(inner, around, places)
 
 
@@ -98,6 +100,14 @@ def _replace_input(model: ModelProto, given: str, prologue: PixelPrologue) -> No
     value = helper.make_tensor_value_info(prologue.tensor, dtype, prologue.dims)
     place = next(at for at, value in enumerate(model.graph.input) if value.name == given)
     model.graph.input[place].CopyFrom(value)
+
+
+def _replace_questions(model: ModelProto, prologue: PixelPrologue) -> None:
+    """Have nodes that ask for the batch's size before the network ask where it begins."""
+    for node in model.graph.node:
+        for place, name in enumerate(node.input):
+            if name in prologue.passed:
+                node.input[place] = prologue.tensor
 
 
 def settle_kinds(around: Surroundings, ranks: Mapping[str, int], scores: frozenset[str]) -> Surroundings | None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from fractions import Fraction
 from typing import Any, NamedTuple
@@ -21,8 +21,10 @@ from resnet_gen.ops.serving import round_part
 
 _MOST_STEPS = 24
 _FLOATS: tuple[DType, ...] = ("float32", "float16", "bfloat16")
-_TO_FIRST, _TO_LAST = [0, 3, 1, 2], [0, 2, 3, 1]
-"""Orders of dimensions that put the channels before rows and columns, and behind them."""
+_TO_FIRST = [0, 3, 1, 2]
+"""The order of dimensions that puts the channels before rows and columns."""
+_CHANNELS_FIRST, _CHANNELS_LAST = "NCHW", "NHWC"
+_EVERY = [0, 1, 2, 3]
 _ELEMENTWISE = (
     "Abs", "Clip", "Div", "Elu", "Erf", "Exp", "HardSigmoid", "HardSwish", "LeakyRelu", "Max", "Min", "Mul", "Neg",
     "Pow", "Sigmoid", "Softplus", "Sub", "Tanh",
@@ -38,13 +40,13 @@ _ROUNDING = 4e-7
 class PixelSteps:
     """Steps so far: the tensor that they make, in which type and order, and of a pixel `factor` * pixel + `shift`.
 
-    `axis` is that of the channels; factors and shifts stand in the order that channels have in the tensor. `stripped`
-    says that something was done that a network's graph cannot hold.
+    `layout` names its dimensions; factors and shifts stand in the order that channels have in the tensor. `stripped`
+    says that something was done that a network's graph cannot hold. `passed` are the tensors before.
     """
 
     tensor: str
     dtype: str
-    axis: int
+    layout: str
     dims: tuple[Any, ...]
     factor: ExactNumbers = (Fraction(1),)
     shift: ExactNumbers = (Fraction(0),)
@@ -54,6 +56,12 @@ class PixelSteps:
     crop: float | None = None
     cast: bool = False
     of_bytes: bool = False
+    passed: tuple[str, ...] = ()
+
+    @property
+    def axis(self) -> int:
+        """Which dimension that of the channels is."""
+        return self.layout.index("C")
 
     @property
     def channels(self) -> int:
@@ -64,7 +72,7 @@ class PixelSteps:
     @property
     def is_network_input(self) -> bool:
         """Whether a network may begin here: with a floating-point image, channels first."""
-        return self.axis == 1 and self.dtype in _FLOATS
+        return self.layout == _CHANNELS_FIRST and self.dtype in _FLOATS
 
 
 class PixelPrologue(NamedTuple):
@@ -74,6 +82,8 @@ class PixelPrologue(NamedTuple):
     tensor: str
     dtype: str
     dims: tuple[Any, ...]
+    passed: tuple[str, ...]
+    """What the file takes, and the tensors on the way."""
 
 
 def find_prologue(flow: TensorFlow, given: ValueInfoProto) -> PixelPrologue | None:
@@ -89,8 +99,12 @@ def find_prologue(flow: TensorFlow, given: ValueInfoProto) -> PixelPrologue | No
         steps = following
         if steps.is_network_input and steps.stripped:
             pixels = describe_pixels(start, steps)
-            best = PixelPrologue(pixels, steps.tensor, steps.dtype, steps.dims) if pixels else best
+            best = _begin_network(pixels, steps) if pixels else best
     return None
+
+
+def _begin_network(pixels: PixelInput, steps: PixelSteps) -> PixelPrologue:
+    return PixelPrologue(pixels, steps.tensor, steps.dtype, steps.dims, steps.passed)
 
 
 def _begin(given: ValueInfoProto, flow: TensorFlow) -> PixelSteps | None:
@@ -98,19 +112,25 @@ def _begin(given: ValueInfoProto, flow: TensorFlow) -> PixelSteps | None:
     dtype = DTYPES.get(elem_type)
     if dtype is None or dims is None or len(dims) != 4 or (dtype.name != "uint8" and dtype.name not in _FLOATS):
         return None
-    axis = 3 if _ends_in_channels(flow, given.name, dims) else 1
-    return PixelSteps(given.name, dtype.name, axis, dims, of_bytes=dtype.name == "uint8")
+    layout = _CHANNELS_LAST if _ends_in_channels(flow, given.name) else _CHANNELS_FIRST
+    return PixelSteps(given.name, dtype.name, layout, dims, of_bytes=dtype.name == "uint8")
 
 
-def _ends_in_channels(flow: TensorFlow, name: str, dims: tuple[Any, ...]) -> bool:
+def _ends_in_channels(flow: TensorFlow, name: str) -> bool:
     """Whether the channels of an image stand last: they are moved to the front before the network begins."""
+    order = _EVERY
     for _ in range(_MOST_STEPS):
         index = flow.find_only_reader(name)
         attributes = None if index is None else flow.attributes(index)
         if index is None or attributes is None or flow.nodes[index].op_type in ("Conv", "QuantizeLinear"):
             return False
         if flow.nodes[index].op_type == "Transpose":
-            return list(attributes.get("perm") or []) == _TO_FIRST
+            moved = list(attributes.get("perm") or [])
+            if sorted(moved) != _EVERY:
+                return False
+            order = [order[place] for place in moved]
+        if order == _TO_FIRST:
+            return True
         name = flow.nodes[index].output[0]
     return False
 
@@ -122,21 +142,22 @@ def _is_part_of_function(flow: TensorFlow, name: str) -> bool:
 
 def _take_step(flow: TensorFlow, steps: PixelSteps) -> PixelSteps | None:
     """The steps with one more; None where the one node that reads the tensor is none."""
-    index = flow.find_only_reader(steps.tensor)
+    index, passed = flow.find_only_reader(steps.tensor), (*steps.passed, steps.tensor)
     if index is None:
-        return _resize(flow, steps)
+        resized = _resize(flow, steps)
+        return replace(resized, passed=passed) if resized else None
     if len(flow.nodes[index].output) != 1:
         return None
     step = _STEPS.get(flow.nodes[index].op_type)
     attributes = flow.attributes(index)
     found = step(flow, steps, index, attributes) if step and attributes is not None else None
-    return replace(found, tensor=flow.nodes[index].output[0]) if found else None
+    return replace(found, tensor=flow.nodes[index].output[0], passed=passed) if found else None
 
 
 def _resize(flow: TensorFlow, steps: PixelSteps) -> PixelSteps | None:
     """Pixels as they come, of any size, resized and cropped: by products of floats, or by `Resize` before any cast."""
     as_given = steps.factor == (Fraction(1),) and steps.shift == (Fraction(0),)
-    if steps.axis != 1 or not as_given or steps.crop is not None:
+    if steps.layout != _CHANNELS_FIRST or not as_given or steps.crop is not None:
         return None
     dims = steps.dims[:2]
     if not steps.cast and (resized := find_crop(flow, steps.tensor)):
@@ -162,21 +183,34 @@ def _cast(flow: TensorFlow, steps: PixelSteps, index: int, attributes: dict[str,
 
 def _transpose(flow: TensorFlow, steps: PixelSteps, index: int, attributes: dict[str, Any]) -> PixelSteps | None:
     order = list(attributes.get("perm") or [])
-    if order not in (_TO_FIRST, _TO_LAST) or (order == _TO_FIRST) != (steps.axis == 3):
+    if sorted(order) != _EVERY:
         return None
-    dims = tuple(steps.dims[place] for place in order)
-    return replace(steps, dims=dims, axis=1 if order == _TO_FIRST else 3, stripped=True)
+    dims, layout = tuple(steps.dims[place] for place in order), "".join(steps.layout[place] for place in order)
+    return replace(steps, dims=dims, layout=layout, stripped=True)
 
 
 def _gather(flow: TensorFlow, steps: PixelSteps, index: int, attributes: dict[str, Any]) -> PixelSteps | None:
     """Channels in the opposite order by their numbers."""
     data, which = flow.nodes[index].input
-    last = steps.channels - 1
-    if data != steps.tensor or last < 1 or attributes.get("axis", 0) not in (steps.axis, steps.axis - 4):
+    if data != steps.tensor or attributes.get("axis", 0) not in (steps.axis, steps.axis - 4):
         return None
-    wanted = find_integers(flow, which)
-    found = wanted and [n % steps.channels for n in wanted if -steps.channels <= n < steps.channels]
-    return _reverse(steps) if found == list(range(last, -1, -1)) else None
+    return _choose_channels(steps, find_integers(flow, which))
+
+
+def _gather_parts(flow: TensorFlow, steps: PixelSteps, index: int, attributes: dict[str, Any]) -> PixelSteps | None:
+    """The same where channels are the first dimension, by a list of places."""
+    data, which = flow.nodes[index].input
+    array = flow.find_array(which)
+    if data != steps.tensor or steps.axis or attributes.get("batch_dims", 0) or array is None:
+        return None
+    return _choose_channels(steps, [int(n) for n in array.reshape(-1)]) if array.shape == (steps.channels, 1) else None
+
+
+def _choose_channels(steps: PixelSteps, wanted: Sequence[int] | None) -> PixelSteps | None:
+    """Channels by their numbers, of which those from the last to the first are known."""
+    many = steps.channels
+    found = wanted and [n % many for n in wanted if -many <= n < many]
+    return _reverse(steps) if many > 1 and found == list(range(many))[::-1] else None
 
 
 def _slice(flow: TensorFlow, steps: PixelSteps, index: int, attributes: dict[str, Any]) -> PixelSteps | None:
@@ -266,6 +300,7 @@ _STEPS: dict[str, Callable[[TensorFlow, PixelSteps, int, dict[str, Any]], PixelS
     "Cast": _cast,
     "DequantizeLinear": _dequantize,
     "Gather": _gather,
+    "GatherND": _gather_parts,
     "Identity": _pass,
     "Slice": _slice,
     "Transpose": _transpose,
@@ -288,7 +323,7 @@ def describe_pixels(start: PixelSteps, steps: PixelSteps) -> PixelInput | None:
             return None
     return PixelInput(
         dtype="uint8" if start.dtype == "uint8" else _name_type(start.dtype),
-        layout="NHWC" if start.axis == 3 else "NCHW",
+        layout="NHWC" if start.layout == _CHANNELS_LAST else "NCHW",
         order="BGR" if steps.reversed else "RGB",
         scale=float(scale),
         crop=steps.crop,
