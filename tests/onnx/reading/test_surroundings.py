@@ -274,6 +274,7 @@ UNEXPLAINED = {
     "a mean for each pixel": lambda a: a.step("Cast", to=FLOAT).step("Sub", a.constant(np.ones((3, 8, 8)))),
     "colours turned to negative": lambda a: a.step("Cast", to=FLOAT).step("Mul", a.constant(-1.0)),
     "a deviation of zero": lambda a: a.step("Cast", to=FLOAT).step("Div", a.constant(0.0)),
+    "a factor of almost nothing": lambda a: a.step("Cast", to=FLOAT).step("Mul", a.constant(1e-45)),
     "a number over pixels": lambda a: a.step("Cast", to=FLOAT).step("Div", a.constant(1.0), first=False),
     "channels in a third order": lambda a: a.step("Gather", a.constant([1, 0, 2], np.int64), axis=1).step(
         "Cast", to=FLOAT
@@ -295,6 +296,23 @@ UNEXPLAINED = {
 def test_what_is_not_explained_completely_is_not_taken_off(name, tmp_path):
     path = UNEXPLAINED[name](Around(layout="NCHW")).write(tmp_path / "m.onnx")
     with pytest.raises(Refused, match=r"input 'pixels': no floating-point numbers|node"):
+        read(path)
+
+
+def test_the_first_step_that_is_none_is_named(tmp_path):
+    around = UNEXPLAINED["rows and columns exchanged"](Around(layout="NHWC").step("Transpose", perm=[0, 3, 1, 2]))
+    with pytest.raises(Refused, match=r"hint: node 3 'stem\.conv', Conv, is no step from pixels that is seen through"):
+        read(around.write(tmp_path / "m.onnx"))
+
+
+def test_nodes_in_another_order_are_refused_for_that(tmp_path):
+    path = normalized(tmp_path / "m.onnx")
+    model = onnx.load(path)
+    nodes = list(model.graph.node)[::-1]
+    del model.graph.node[:]
+    model.graph.node.extend(nodes)
+    onnx.save(model, path)
+    with pytest.raises(Refused, match="made behind it"):
         read(path)
 
 
@@ -405,6 +423,9 @@ OTHERS = {
     "the worst classes": lambda a: best(a, "logits", largest=0),
     "probabilities as integers": lambda a: a.output(
         "Cast", *a.output("Softmax", "logits", axis=1, shown=False), to=TensorProto.INT32
+    ),
+    "classes of scores as integers": lambda a: a.output(
+        "ArgMax", *a.output("Cast", "logits", to=TensorProto.INT64, shown=False), axis=1
     ),
     "best classes along the batch": lambda a: a.output("ArgMax", "logits", axis=0),
     "a sum of probabilities": lambda a: a.output(

@@ -12,15 +12,19 @@ from resnet_gen.graph.surroundings import NOTHING_AROUND, ServedKind, ServedOutp
 from resnet_gen.onnx.reading.constants import DTYPES, FileConstant
 from resnet_gen.onnx.reading.surroundings.nodes import TensorFlow
 from resnet_gen.onnx.reading.surroundings.outputs import find_epilogue
-from resnet_gen.onnx.reading.surroundings.pixels import PixelPrologue, find_prologue
+from resnet_gen.onnx.reading.surroundings.pixels import PixelPrologue, find_prologue, find_strange_step
 
 
 class InnerModel(NamedTuple):
-    """A model without what stands around its network, and what that is; `places` are those of its nodes in the file."""
+    """A model without what stands around its network, and what that is; `places` are those of its nodes in the file.
+
+    Where steps from pixels lead to no network, `strange` is the first node that is none of them.
+    """
 
     model: ModelProto
     surroundings: Surroundings
     places: Sequence[int]
+    strange: int | None = None
 
     def find_image_size(self) -> tuple[int, int] | None:
         """Height and width of the image that the network takes; None where it takes no image, or one is open."""
@@ -48,9 +52,12 @@ def see_through(model: ModelProto, constants: Mapping[str, FileConstant], opset:
         return plain
     prologue, outputs = find_prologue(flow, given[0]), find_epilogue(flow, _find_ranks(model))
     around = Surroundings(prologue.pixels if prologue else None, outputs)
+    if not prologue:
+        plain = plain._replace(strange=find_strange_step(flow, given[0]))
     if not prologue and (around.keeps_outputs or around.ends_in_softmax):
         return plain
-    return _cut_out(flow, model, given[0], prologue, around) or plain
+    inner = _cut_out(flow, model, given[0], prologue, around)
+    return inner._replace(strange=plain.strange) if inner else plain
 
 
 def _find_ranks(model: ModelProto) -> dict[str, int]:

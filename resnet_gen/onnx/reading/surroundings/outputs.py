@@ -171,9 +171,9 @@ def _arg_max(flow: TensorFlow, steps: OutputSteps, index: int, attributes: dict[
 
 
 def _cast(flow: TensorFlow, steps: OutputSteps, index: int, attributes: dict[str, Any]) -> OutputSteps | None:
-    """Another type: of indices one that holds them all, of the rest any floating point."""
+    """Another type: of indices one that holds them all, of the rest, and of what they are chosen by, any float."""
     dtype = DTYPES.get(attributes.get("to", 0))
-    if dtype is None or dtype.name not in _WIDE:
+    if dtype is None or dtype.name not in _WIDE or (steps.kind and dtype.kind == "i"):
         return None
     integers = steps.as_integers or dtype.kind == "i"
     if integers and steps.kind and steps.part != "indices":
