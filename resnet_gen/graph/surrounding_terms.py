@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 from typing import NamedTuple
 
-from resnet_gen.graph.surroundings import NOTHING_AROUND, PixelInput, ServedOutput, Surroundings
+from resnet_gen.graph.surroundings import NOTHING_AROUND, OF_BEST, PixelInput, ServedOutput, Surroundings
 from resnet_gen.ops.serving import round_part
 from resnet_gen.problems import shorten, visible
 
@@ -76,8 +76,8 @@ def describe_pixels(pixels: PixelInput) -> str:
 def describe_output(output: ServedOutput) -> str:
     """What an output is and of what: `the best 5 classes of 'logits'`."""
     source = shorten(visible(output.source), _LONGEST)
-    if output.kind == "top_k":
-        return f"the best {output.k} classes of '{source}'" + (" by logits" if output.raw else "")
+    if output.kind in OF_BEST:
+        return f"the best {output.k} classes of '{source}'{_describe_best(output)}"
     if output.kind == "embedding":
         return f"the embedding '{source}'" + (" at length 1" if output.normalized else "")
     return f"the probabilities of '{source}'" if output.kind == "probabilities" else f"'{source}'"
@@ -161,10 +161,16 @@ def _name_outputs(around: Surroundings) -> str:
     return ", ".join(map(name_output, around.outputs)) or "what the network outputs"
 
 
+def _describe_best(output: ServedOutput) -> str:
+    """By what classes are the best, and what of them is output alone."""
+    alone = {"best_indices": ", their numbers alone", "best_scores": ", their scores alone"}.get(output.kind, "")
+    return (" by logits" if output.raw else "") + alone
+
+
 def name_output(output: ServedOutput) -> str:
     """What an output is, whatever it is called: `the best 5 classes`."""
-    if output.kind == "top_k":
-        return f"the best {output.k} classes" + (" by logits" if output.raw else "")
+    if output.kind in OF_BEST:
+        return f"the best {output.k} classes{_describe_best(output)}"
     if output.kind == "embedding":
         return "the embedding" + (" at length 1" if output.normalized else "")
     return {"probabilities": "the probabilities", "map": "a map"}.get(output.kind, "logits")

@@ -362,7 +362,7 @@ def test_indices_alone_and_in_another_type_are_the_best_classes_of_logits(plain,
     (short,) = around.output("Cast", index, to=TensorProto.INT32)
     found = read(around.write(tmp_path / "m.onnx"))
     assert match(plain, found.graph).same
-    assert found.surroundings.outputs == (ServedOutput("top_k", "logits", (short,), 1, raw=True),)
+    assert found.surroundings.outputs == (ServedOutput("best_indices", "logits", (short,), 1, raw=True),)
 
 
 LENGTHS = {
@@ -375,6 +375,16 @@ LENGTHS = {
         ),
     ),
 }
+
+
+def test_scores_of_the_best_classes_alone_are_not_these(plain, tmp_path):
+    around = Around(FLOAT, "NCHW")
+    around.graph.input[0].name = around.inner
+    values, _ = best(around, "logits")
+    around.outputs = [values]
+    found = read(around.write(tmp_path / "m.onnx"))
+    assert match(plain, found.graph).same
+    assert found.surroundings.outputs == (ServedOutput("best_scores", "logits", (values,), 2, raw=True),)
 
 
 def length(around):

@@ -95,7 +95,7 @@ def _list_outputs(flow: TensorFlow, walked: list[OutputSteps]) -> tuple[ServedOu
             found.append(made)
         else:
             values, indices = (found[place], made) if steps.part == "indices" else (made, found[place])
-            found[place] = replace(values, names=values.names + indices.names)
+            found[place] = replace(values, kind="top_k", names=values.names + indices.names)
     return tuple(found)
 
 
@@ -104,8 +104,9 @@ _OTHER = {"values": "indices", "indices": "values"}
 
 def _make_output(name: str, steps: OutputSteps) -> ServedOutput:
     assert steps.kind
-    raw = steps.kind == "top_k" and not steps.softmax
-    return ServedOutput(steps.kind, steps.tensor, (name,), steps.k, steps.normalized, raw)
+    best = steps.kind == "top_k"
+    kind: ServedKind = steps.kind if not best else "best_indices" if steps.part == "indices" else "best_scores"
+    return ServedOutput(kind, steps.tensor, (name,), steps.k, steps.normalized, raw=best and not steps.softmax)
 
 
 def _skip_changes_of_type(flow: TensorFlow, name: str) -> str:
