@@ -153,7 +153,7 @@ def _choose_best(
 
 def _find_best_classes(found: dict[str, Array], serving: FileServing, top: int) -> list[tuple[int, float]]:
     """The classes of the highest scores; none where no output is one row of scores."""
-    others = serving.list_names("best_scores")
+    others = serving.list_names("embedding", "best_scores")
     rows = (values for name, values in found.items() if values.ndim == 1 and name not in others)
     scores = next(rows, None)
     if scores is None:
