@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from onnx import TensorProto, helper
 
 from resnet_gen.graph.matching import match
-from resnet_gen.graph.surrounding_terms import find_normalization
+from resnet_gen.graph.surrounding_terms import Normalization, find_normalization
 from resnet_gen.graph.surroundings import NOTHING_AROUND, PixelInput, ServedOutput
 from resnet_gen.onnx.reading import read
 from resnet_gen.problems import Refused
@@ -184,6 +184,22 @@ def test_constants_that_grow_without_end_are_none(tmp_path):
         last = f"longer{number}"
     with pytest.raises(Refused):
         read(around.step("Sub", last).write(tmp_path / "m.onnx"))
+
+
+def test_numbers_in_half_precision_are_those_that_were_rounded(tmp_path):
+    around = Around(layout="NCHW").step("Cast", to=TensorProto.FLOAT16)
+    around.step("Div", around.constant(255, np.float16))
+    for op, values in (("Sub", MEAN), ("Div", STD)):
+        around.step(op, around.constant(per_channel(values, 1), np.float16))
+    found = find_normalization(read(around.step("Cast", to=FLOAT).write(tmp_path / "m.onnx")).surroundings.input, 3)
+    assert found.is_close(Normalization(MEAN, STD))
+    for wrong in (0.4848, 0.4854, 0.5):
+        assert not found.is_close(Normalization((wrong, *MEAN[1:]), STD))
+    assert not found.is_close(Normalization(MEAN[::-1], STD[::-1]))
+
+
+def test_a_number_that_a_half_holds_is_no_other_number():
+    assert not Normalization((0.5,), (0.25,)).is_close(Normalization((0.5001,), (0.25,)))
 
 
 # --- who reads pixels ------------------------------------------------------------------
