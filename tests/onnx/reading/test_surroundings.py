@@ -403,6 +403,21 @@ def test_scores_of_the_best_classes_alone_are_not_these(plain, tmp_path):
     assert found.surroundings.outputs == (ServedOutput("best_scores", "logits", (values,), 2, raw=True),)
 
 
+@pytest.mark.parametrize("softmax", [True, False])
+def test_the_greatest_score_and_its_class_may_be_two_operators(softmax, plain, tmp_path):
+    around = Around(FLOAT, "NCHW")
+    around.graph.input[0].name = around.inner
+    scores = around.output("Softmax", "logits", axis=1, shown=False)[0] if softmax else "logits"
+    (score,) = around.output("ReduceMax", scores, axes=[1], keepdims=0)
+    (number,) = around.output("ArgMax", scores, axis=1, keepdims=0)
+    found = read(around.write(tmp_path / "m.onnx"))
+    assert match(plain, found.graph).same
+    assert found.surroundings.outputs == (
+        ServedOutput("best_scores", "logits", (score,), 1, raw=not softmax),
+        ServedOutput("best_indices", "logits", (number,), 1, raw=not softmax),
+    )
+
+
 def length(around):
     return around.output("ReduceL2", VECTOR, axes=[1], keepdims=1, shown=False)
 
@@ -453,6 +468,8 @@ OTHERS = {
     "classes of scores as integers": lambda a: a.output(
         "ArgMax", *a.output("Cast", "logits", to=TensorProto.INT64, shown=False), axis=1
     ),
+    "the greatest score of the batch": lambda a: a.output("ReduceMax", "logits", axes=[0], keepdims=0),
+    "the greatest score of all": lambda a: a.output("ReduceMax", "logits", keepdims=0),
     "best classes along the batch": lambda a: a.output("ArgMax", "logits", axis=0),
     "a sum of probabilities": lambda a: a.output(
         "ReduceSum", *a.output("Softmax", "logits", axis=1, shown=False), a.constant([1], np.int64)

@@ -171,6 +171,13 @@ def _arg_max(flow: TensorFlow, steps: OutputSteps, index: int, attributes: dict[
     return replace(steps, tensor=flow.nodes[index].input[0], kind="top_k", part="indices", k=1, node=index)
 
 
+def _max(flow: TensorFlow, steps: OutputSteps, index: int, attributes: dict[str, Any]) -> OutputSteps | None:
+    """The score of the best class alone."""
+    if steps.kind or steps.as_integers or _find_reduced(flow, index) not in ([1], [-1]):
+        return None
+    return replace(steps, tensor=flow.nodes[index].input[0], kind="top_k", part="values", k=1, node=index)
+
+
 def _cast(flow: TensorFlow, steps: OutputSteps, index: int, attributes: dict[str, Any]) -> OutputSteps | None:
     """Another type: of indices one that holds them all, of the rest, and of what they are chosen by, any float."""
     dtype = DTYPES.get(attributes.get("to", 0))
@@ -223,15 +230,20 @@ def _is_floor(flow: TensorFlow, index: int) -> bool:
 
 
 def _reduces_vector(flow: TensorFlow, index: int) -> bool:
+    return _find_reduced(flow, index) in ([1], [-1]) and bool((flow.attributes(index) or {}).get("keepdims", 1))
+
+
+def _find_reduced(flow: TensorFlow, index: int) -> list[int] | None:
+    """The axes over which a node goes, where it states them."""
     attributes, node = flow.attributes(index) or {}, flow.nodes[index]
-    axes = list(attributes.get("axes") or []) or (find_integers(flow, node.input[1]) if len(node.input) > 1 else None)
-    return axes in ([1], [-1]) and bool(attributes.get("keepdims", 1))
+    return list(attributes.get("axes") or []) or (find_integers(flow, node.input[1]) if len(node.input) > 1 else None)
 
 
 _STEPS_OF_CLASSES: dict[str, StepBack] = {
     "ArgMax": _arg_max,
     "Cast": _cast,
     "Identity": _pass,
+    "ReduceMax": _max,
     "Softmax": _softmax,
     "TopK": _top_k,
 }
