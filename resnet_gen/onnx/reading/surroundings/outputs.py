@@ -172,10 +172,13 @@ def _arg_max(flow: TensorFlow, steps: OutputSteps, index: int, attributes: dict[
 
 
 def _max(flow: TensorFlow, steps: OutputSteps, index: int, attributes: dict[str, Any]) -> OutputSteps | None:
-    """The score of the best class alone."""
+    """The score of the best class alone; a network itself may end in another maximum."""
+    scores = flow.nodes[index].input[0]
     if steps.kind or steps.as_integers or _find_reduced(flow, index) not in ([1], [-1]):
         return None
-    return replace(steps, tensor=flow.nodes[index].input[0], kind="top_k", part="values", k=1, node=index)
+    if flow.find_maker(scores, "Softmax") is None and not _ends_in_layer(flow, scores):
+        return None
+    return replace(steps, tensor=scores, kind="top_k", part="values", k=1, node=index)
 
 
 def _cast(flow: TensorFlow, steps: OutputSteps, index: int, attributes: dict[str, Any]) -> OutputSteps | None:
