@@ -23,6 +23,7 @@ from resnet_gen.engine.pixel_runner import take_network_input
 from resnet_gen.engine.runtimes import check_tuning, open_file, require_gpu
 from resnet_gen.engine.tensorrt import BACKENDS, Profile
 from resnet_gen.graph.surrounding_terms import find_normalization, is_normalized
+from resnet_gen.graph.surroundings import OF_BEST
 from resnet_gen.language.load import Loaded, digest_of, load
 from resnet_gen.language.spec import Input
 from resnet_gen.onnx.metadata_keys import SPEC_KEY
@@ -250,7 +251,7 @@ def choose_inputs(opened: Sequence[RunnableModel]) -> EvaluatedModels:
 
 def check_outputs(session: Runner, serving: FileServing, outputs: dict[str, Array]) -> None:
     """Refuse what is neither scores nor a map for each image, but the best classes that the file says it outputs."""
-    best = serving.list_names("top_k")
+    best = serving.list_names(*OF_BEST)
     for name, values in outputs.items():
         if name in best and values.dtype.kind in "iuf" and values.ndim and values.size:
             continue

@@ -16,7 +16,7 @@ from resnet_gen.build.wrap_manifest import locate_wrap_manifest, write_wrap_mani
 from resnet_gen.build.wrap_pixels import choose_pixels
 from resnet_gen.build.wrap_proof import OutputCheck, ProofPlan, WrapProof, choose_sides, prove
 from resnet_gen.graph.surrounding_terms import describe_pixels, describe_surroundings
-from resnet_gen.graph.surroundings import PixelInput
+from resnet_gen.graph.surroundings import RANKED, PixelInput
 from resnet_gen.onnx.metadata_keys import LABELS_KEY, SERVE_KEY, SPEC_KEY, WRAP_KEY
 from resnet_gen.onnx.wrapping.editor import ModelEditor
 from resnet_gen.onnx.wrapping.last_layer import find_last_layer, replace_last_layer
@@ -257,7 +257,7 @@ def _count_ranked(whole: WholeModel, asked: WrapRequest) -> int | None:
     """Of how many classes a file outputs the best, where it goes on doing so."""
     if asked.cuts or asked.outputs:
         return None
-    ranked = [o.source for o in whole.surroundings.outputs if o.kind in ("top_k", "probabilities")]
+    ranked = [o.source for o in whole.surroundings.outputs if o.kind in (*RANKED, "probabilities")]
     found = {(whole.types[source].dims or (None,))[-1] for source in ranked if source in whole.types}
     count = found.pop() if len(found) == 1 else None
     return count if isinstance(count, int) else None

@@ -14,6 +14,7 @@ from resnet_gen.cli.hints import find_drawn_seed, tell_refused_hint, tell_satura
 from resnet_gen.cli.output import finite_or_none, say, say_json
 from resnet_gen.engine.base import Tuning, format_shape
 from resnet_gen.engine.file_serving import FileServing
+from resnet_gen.graph.surroundings import RANKED
 from resnet_gen.language.spec import Input
 from resnet_gen.problems import refuse, shorten
 from resnet_gen.weights.base import Array
@@ -108,8 +109,8 @@ def _report_outputs(outputs: dict[str, Array], run: _Run, serving: FileServing, 
     if not all(np.isfinite(values).all() for values in found.values()):
         say("warning: the network outputs values that are not finite", err=True)
     best = _choose_best(ranked, found, serving, top)
-    several = len(found) > 1
-    maps = {name: values for name, values in found.items() if several or values.ndim > 1}
+    shown_whole = {*found} if len(found) > 1 else serving.list_names("best_scores")
+    maps = {name: values for name, values in found.items() if name in shown_whole or values.ndim > 1}
     labels = dict(enumerate(serving.labels))
     if form == "json":
         classes: list[dict[str, Any]] = [{"class": i, "score": finite_or_none(score)} for i, score in best]
@@ -131,7 +132,7 @@ def _report_outputs(outputs: dict[str, Array], run: _Run, serving: FileServing, 
 
 def _split_ranked(outputs: dict[str, Array], serving: FileServing) -> tuple[dict[str, Array], list[tuple[int, float]]]:
     """The outputs that are scores or maps; and the first image's best classes, where the file ranks them itself."""
-    ranks = serving.list_names("top_k")
+    ranks = serving.list_names(*RANKED)
     rest = {name: values for name, values in outputs.items() if name not in ranks}
     best = serving.find_best()
     if best is None or not outputs.keys() >= set(best.names):
@@ -152,8 +153,8 @@ def _choose_best(
 
 def _find_best_classes(found: dict[str, Array], serving: FileServing, top: int) -> list[tuple[int, float]]:
     """The classes of the highest scores; none where no output is one row of scores."""
-    embeddings = serving.list_names("embedding")
-    rows = (values for name, values in found.items() if values.ndim == 1 and name not in embeddings)
+    others = serving.list_names("embedding", "best_scores")
+    rows = (values for name, values in found.items() if values.ndim == 1 and name not in others)
     scores = next(rows, None)
     if scores is None:
         return []

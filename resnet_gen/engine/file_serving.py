@@ -14,7 +14,7 @@ import numpy.typing as npt
 from resnet_gen.engine.base import draw_input
 from resnet_gen.engine.image import normalize_pixels, read_image, read_pixels
 from resnet_gen.graph.serving import pixel_shape
-from resnet_gen.graph.surroundings import SCORES, PixelInput, ServedKind, ServedOutput
+from resnet_gen.graph.surroundings import RANKED, SCORES, PixelInput, ServedKind, ServedOutput
 from resnet_gen.language.spec import Input
 from resnet_gen.weights.base import Array
 
@@ -84,7 +84,7 @@ class FileServing:
 
     def find_best(self) -> ServedOutput | None:
         """Of the outputs that name the best classes, the one that names the most; None without one."""
-        return max((output for output in self.outputs if output.kind == "top_k"), key=_count_best, default=None)
+        return max((output for output in self.outputs if output.kind in RANKED), key=_count_best, default=None)
 
     def list_names(self, *kinds: ServedKind) -> set[str]:
         """What the outputs of some kinds are called."""

@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import struct
 from collections.abc import Iterator
 from dataclasses import replace
 from typing import NamedTuple
 
-from resnet_gen.graph.surroundings import NOTHING_AROUND, PixelInput, ServedOutput, Surroundings
+from resnet_gen.graph.surroundings import NOTHING_AROUND, OF_BEST, PixelInput, ServedOutput, Surroundings
 from resnet_gen.ops.serving import round_part
 from resnet_gen.problems import shorten, visible
 
 _CLOSE = 1e-5
 """How far two figures may be apart, relatively, that float32 has for one."""
+
+_WRITTEN, _SAME_HALF = 5, 1e-6
+"""Digits that somebody may have written, and how far a half is from itself once it was read."""
 
 _LONGEST = 60
 
@@ -27,15 +31,28 @@ class Normalization(NamedTuple):
         return f"mean {_format_numbers(self.mean)}, std {_format_numbers(self.std)}"
 
     def is_close(self, other: Normalization) -> bool:
-        """Whether both are the same but for rounding."""
+        """Whether both are the same but for rounding: that of float32, or of halves in which a file has them."""
         if len(self.mean) != len(other.mean):
             return False
         pairs = [*zip(self.mean, other.mean, strict=True), *zip(self.std, other.std, strict=True)]
-        return all(abs(a - b) <= _CLOSE * max(abs(a), abs(b), _CLOSE) for a, b in pairs)
+        return all(_are_close(a, b) or _is_half_of(a, b) or _is_half_of(b, a) for a, b in pairs)
 
     def reverse(self) -> Normalization:
         """The same of channels in the opposite order."""
         return Normalization(self.mean[::-1], self.std[::-1])
+
+
+def _are_close(one: float, other: float) -> bool:
+    return abs(one - other) <= _CLOSE * max(abs(one), abs(other), _CLOSE)
+
+
+def _is_half_of(one: float, other: float) -> bool:
+    """Whether the first is the second in half precision, with more digits than anybody writes."""
+    try:
+        half: float = struct.unpack("e", struct.pack("e", other))[0]
+    except OverflowError:  # beyond what halves hold
+        return False
+    return float(f"{half:.{_WRITTEN}g}") != half and abs(one - half) <= _SAME_HALF * abs(half)
 
 
 def is_normalized(pixels: PixelInput | None) -> bool:
@@ -76,8 +93,8 @@ def describe_pixels(pixels: PixelInput) -> str:
 def describe_output(output: ServedOutput) -> str:
     """What an output is and of what: `the best 5 classes of 'logits'`."""
     source = shorten(visible(output.source), _LONGEST)
-    if output.kind == "top_k":
-        return f"the best {output.k} classes of '{source}'" + (" by logits" if output.raw else "")
+    if output.kind in OF_BEST:
+        return f"the best {output.k} classes of '{source}'{_describe_best(output)}"
     if output.kind == "embedding":
         return f"the embedding '{source}'" + (" at length 1" if output.normalized else "")
     return f"the probabilities of '{source}'" if output.kind == "probabilities" else f"'{source}'"
@@ -161,10 +178,16 @@ def _name_outputs(around: Surroundings) -> str:
     return ", ".join(map(name_output, around.outputs)) or "what the network outputs"
 
 
+def _describe_best(output: ServedOutput) -> str:
+    """By what classes are the best, and what of them is output alone."""
+    alone = {"best_indices": ", their numbers alone", "best_scores": ", their scores alone"}.get(output.kind, "")
+    return (" by logits" if output.raw else "") + alone
+
+
 def name_output(output: ServedOutput) -> str:
     """What an output is, whatever it is called: `the best 5 classes`."""
-    if output.kind == "top_k":
-        return f"the best {output.k} classes" + (" by logits" if output.raw else "")
+    if output.kind in OF_BEST:
+        return f"the best {output.k} classes{_describe_best(output)}"
     if output.kind == "embedding":
         return "the embedding" + (" at length 1" if output.normalized else "")
     return {"probabilities": "the probabilities", "map": "a map"}.get(output.kind, "logits")

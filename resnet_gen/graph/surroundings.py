@@ -10,9 +10,13 @@ from resnet_gen.ops import DType
 from resnet_gen.ops.serving_words import ChannelOrder, Layout
 
 _Named = TypeVar("_Named")
-ServedKind: TypeAlias = Literal["logits", "probabilities", "top_k", "embedding", "map"]
+ServedKind: TypeAlias = Literal["logits", "probabilities", "top_k", "best_indices", "best_scores", "embedding", "map"]
 SCORES: tuple[ServedKind, ...] = ("logits", "probabilities")
 """Outputs with a score for each class; a network calls its own so, too."""
+RANKED: tuple[ServedKind, ...] = ("top_k", "best_indices")
+"""Outputs that say which classes are the best: with their scores, as `serve` puts them, or alone."""
+OF_BEST: tuple[ServedKind, ...] = (*RANKED, "best_scores")
+"""Outputs of the best classes, those too that say their scores alone."""
 
 
 @dataclass(frozen=True)

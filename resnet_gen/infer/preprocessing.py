@@ -5,6 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
+from resnet_gen.graph import Graph
+from resnet_gen.graph.matching import match
+from resnet_gen.graph.repeated_relus import without_repeated_relus
 from resnet_gen.graph.surrounding_terms import (
     Normalization,
     describe_output,
@@ -14,11 +17,10 @@ from resnet_gen.graph.surrounding_terms import (
     list_differences,
 )
 from resnet_gen.graph.surroundings import ServedOutput, Surroundings
-from resnet_gen.infer.proof import load_recovered
+from resnet_gen.infer.proof import load_recovered, match_folded
 from resnet_gen.infer.spec_text import spec_yaml
-from resnet_gen.language.lower import lower
-from resnet_gen.language.served_outputs import find_surroundings, with_served_maps
 from resnet_gen.language.spec import Input
+from resnet_gen.language.stated_network import read_stated_network
 from resnet_gen.ops.serving import round_part
 from resnet_gen.ops.serving_words import PIXEL_TYPES
 from resnet_gen.problems import Refused
@@ -36,28 +38,36 @@ def add_preprocessing(data: dict[str, Any], around: Surroundings, stated: Input)
 
 
 def add_serving(
-    data: dict[str, Any], around: Surroundings, names: Mapping[str, str], labels: Sequence[str]
+    data: dict[str, Any], around: Surroundings, names: Mapping[str, str], labels: Sequence[str], inside: Graph
 ) -> dict[str, Any]:
     """The data of a spec with `serve`, where building it puts the same around the network; else as they are.
 
     `names` is what the spec calls the network's outputs, by what the file does. `labels` are what the file calls its
-    classes, and are left out where they are not as many as these.
+    classes, and are left out where they are not as many as these. `inside` is the file's network, which outputs all
+    that the file makes more of.
     """
     serve = _describe_serving(around, names)
     if serve is None:
         return data
     ways = [{**serve, "labels": list(labels)}] if labels else []
     whole = ({**data, "serve": way} for way in (*ways, serve))
-    return next((one for one in whole if _serves_the_same(one, around)), data)
+    return next((one for one in whole if _serves_the_same(one, around, inside)), data)
 
 
-def _serves_the_same(data: dict[str, Any], around: Surroundings) -> bool:
+def _serves_the_same(data: dict[str, Any], around: Surroundings, inside: Graph) -> bool:
     try:
-        loaded = with_served_maps(load_recovered(spec_yaml(data)))
-        found = find_surroundings(loaded, lower(loaded))
+        found = read_stated_network(load_recovered(spec_yaml(data)))
     except Refused:
         return False
-    return found is not None and not any(list_differences(found, around))
+    alike = found is not None and not any(list_differences(found.surroundings, around))
+    return bool(found and alike and _computes(found.graph, inside))
+
+
+def _computes(graph: Graph, inside: Graph) -> bool:
+    """Whether a graph is that of a file, with the same outputs: the very one, folded, or but for ReLUs of ReLUs."""
+    once = without_repeated_relus(inside)
+    ways = [(graph, inside), *([(without_repeated_relus(graph), once)] if once is not inside else [])]
+    return any(how(*way).same for way in ways for how in (match, match_folded))
 
 
 def _describe_serving(around: Surroundings, names: Mapping[str, str]) -> dict[str, Any] | None:

@@ -139,7 +139,7 @@ def recover_from_graph(
     def complete(plain: dict[str, Any]) -> dict[str, Any]:
         """The data with what is around the network."""
         data = add_preprocessing(plain, around, load_recovered(spec_yaml(plain)).spec.input)
-        return add_serving(data, around, names, opened.labels)
+        return add_serving(data, around, names, opened.labels, given)
 
     whole = complete(found.data)
     data = whole if parent is None else complete(derive_extension(found, parent))

@@ -6,6 +6,7 @@ import shutil
 from types import SimpleNamespace
 
 import numpy as np
+import onnx
 import onnxruntime
 import pytest
 from sklearn.datasets import load_digits
@@ -14,6 +15,7 @@ from resnet_gen.engine.evaluation.scoring import EvaluatedModel, _find_scores
 from resnet_gen.engine.evaluation.tally import predict_classes
 from resnet_gen.engine.file_serving import FileServing, ImageForm
 from resnet_gen.graph.surroundings import ServedOutput
+from resnet_gen.onnx.metadata_keys import LABELS_KEY
 from resnet_gen.problems import Refused
 from tests.helpers.against_files import DIGITS, build
 from tests.helpers.onnx_runs import TINY
@@ -162,6 +164,48 @@ def test_the_best_classes_alone_give_the_accuracy_of_the_scores_that_they_are_of
     assert "signal to noise is not measured of the models: one names its best classes alone" in found["notes"]
     (note,) = [note for note in found["notes"] if "alone" in note and "signal" not in note]
     assert note.endswith("alone: top-5 is not known") == (best < 5)
+
+
+def keep_output(path, name, *, dtype=None):
+    """The file with one of its outputs alone, in another type where that is asked for."""
+    model = onnx.load(path)
+    (kept,) = [output for output in model.graph.output if output.name == name]
+    if dtype is not None:
+        model.graph.node.append(onnx.helper.make_node("Cast", [name], ["cast"], to=dtype))
+        kept = onnx.helper.make_tensor_value_info("cast", dtype, ["N", 3])
+    del model.graph.output[:], model.metadata_props[:]
+    model.graph.output.append(kept)
+    onnx.helper.set_model_props(model, {LABELS_KEY: json.dumps([f"digit {n}" for n in range(10)])})
+    onnx.save(model, path)
+
+
+@pytest.mark.parametrize("dtype", [None, onnx.TensorProto.FLOAT])
+def test_numbers_of_the_best_classes_alone_are_enough(cli, tmp_path, monkeypatch, digits, plain, dtype):
+    monkeypatch.chdir(tmp_path)
+    assert cli("build", "resnet8-digits", "--weights", DIGITS, "--serve-outputs", "top3", "-o", "out")[0] == 0
+    keep_output("out/resnet8-digits.onnx", "top3_indices", dtype=dtype)
+    (tmp_path / "out/resnet8-digits.manifest.json").unlink()
+    words = ("evaluate", "out/resnet8-digits.onnx", "--data", digits, "--against", plain, "--format", "json")
+    code, out, err = cli(*words)
+    assert (code, err) == (0, "")
+    named, scored = json.loads(out)["models"]
+    assert named["top1"] == scored["top1"]
+    code, out, _ = cli("run", "out/resnet8-digits.onnx")
+    assert code == 0
+    assert len(re.findall(r"^class +\d  digit \d$", out, re.MULTILINE)) == 3
+
+
+def test_scores_of_the_best_classes_alone_say_nothing_of_these(cli, tmp_path, monkeypatch, digits):
+    monkeypatch.chdir(tmp_path)
+    assert cli("build", "resnet8-digits", "--weights", DIGITS, "--serve-outputs", "top3", "-o", "out")[0] == 0
+    keep_output("out/resnet8-digits.onnx", "top3_values")
+    (tmp_path / "out/resnet8-digits.manifest.json").unlink()
+    code, out, _ = cli("run", "out/resnet8-digits.onnx")
+    assert (code, "class" in out) == (0, False)
+    assert out.startswith("top3_values")
+    code, out, err = cli("evaluate", "out/resnet8-digits.onnx", "--data", digits)
+    assert (code, out) == (2, "")
+    assert "outputs 'top3_values', and no score of each class" in err
 
 
 def test_other_outputs_alone_are_no_scores_to_evaluate(cli, tmp_path, monkeypatch, digits):

@@ -248,6 +248,21 @@ def test_outputs_in_another_order_are_noticed(tmp_path):
     assert "outputs the best 2 classes, the embedding, where the spec has the embedding, the best 2 classes" in words
 
 
+@pytest.mark.parametrize("part", ["values", "indices"])
+def test_a_part_of_the_best_classes_alone_is_noticed(part, tmp_path):
+    path = tmp_path / "m.onnx"
+    write_model(load_served("outputs=[top2]"), Request(), path)
+    model = onnx.load(path)
+    kept = next(output for output in model.graph.output if output.name == f"top2_{part}")
+    del model.graph.output[:], model.metadata_props[:]
+    model.graph.output.append(kept)
+    onnx.save(model, path)
+    ((loc, words),) = compare(load_served("outputs=[top2]"), path)
+    alone = {"values": "scores", "indices": "numbers"}[part]
+    assert loc == ("serve", "outputs")
+    assert f"their {alone} alone, where the spec has the best 2 classes" in words
+
+
 NAMES = ("a", "b", "c", "d", "e", "f", "g")
 
 

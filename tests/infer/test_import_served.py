@@ -132,6 +132,38 @@ def test_an_embedding_that_is_not_carried_is_named(tmp_path):
     assert any(line.startswith("not carried: the file outputs the embedding 'embedding'") for line in found.account)
 
 
+def scale_to_length_one(path, name, *, beside):
+    """The file, which outputs one of its vectors at length 1, with or without what it output before."""
+    model = onnx.load(path)
+    model.graph.node.append(helper.make_node("LpNormalization", [name], ["unit"], axis=1, p=2))
+    if not beside:
+        del model.graph.output[:]
+    model.graph.output.append(helper.make_tensor_value_info("unit", TensorProto.FLOAT, None))
+    del model.metadata_props[:]
+    onnx.save(onnx.shape_inference.infer_shapes(model), path)
+
+
+@pytest.mark.parametrize("beside", [False, True])
+def test_a_vector_that_no_spec_calls_the_embedding_is_not_carried(beside, tmp_path):
+    """What the last layer makes, where `serve` has what it reads."""
+    path = tmp_path / "m.onnx"
+    write_model(load_served("outputs=[logits]"), Request(), path)
+    scale_to_length_one(path, "logits", beside=beside)
+    found = recover_spec(path)
+    assert found.loaded.spec.serve is None
+    assert any("the embedding 'logits' at length 1" in line for line in found.account)
+    assert compare(found.loaded, path) == []
+
+
+def test_a_vector_that_the_spec_calls_the_embedding_is_carried(tmp_path):
+    path = tmp_path / "m.onnx"
+    write_model(load_served("outputs=[logits, embedding]"), Request(), path)
+    scale_to_length_one(path, "embedding", beside=True)
+    found = recover_spec(path)
+    assert found.loaded.spec.serve.outputs == ("logits", "embedding", "normalized_embedding")
+    assert compare(found.loaded, path) == []
+
+
 def outputs_of(*words):
     """Every order of one, two or three of them, as `serve.outputs`."""
     return [f"[{', '.join(each)}]" for many in (1, 2, 3) for each in itertools.permutations(words, many)]

@@ -10,7 +10,6 @@ from pathlib import Path
 from resnet_gen.compare.against.matching import FileMatch, match_file
 from resnet_gen.compare.against.ranges import compare_ranges
 from resnet_gen.compare.against.weight_values import WeightComparison, compare_weights
-from resnet_gen.compare.stated_network import read_stated_network
 from resnet_gen.compare.surroundings import list_faults, list_label_faults, outputs_alike, settle_graph
 from resnet_gen.graph import Graph, Node
 from resnet_gen.graph.counts import count
@@ -21,6 +20,7 @@ from resnet_gen.infer.checkpoints.spec_weights import weights_from
 from resnet_gen.language.load import Loaded
 from resnet_gen.language.lower import lower, with_input_size
 from resnet_gen.language.spec import Input
+from resnet_gen.language.stated_network import read_stated_network
 from resnet_gen.onnx.reading import NotExplained, OnnxModel, read
 from resnet_gen.onnx.reading.process import NoAnswerError
 from resnet_gen.onnx.reading.validity import find_fault

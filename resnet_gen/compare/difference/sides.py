@@ -9,7 +9,6 @@ from typing import Any, Literal, NamedTuple, TypeAlias
 
 from resnet_gen.compare.difference.devices import describe_devices
 from resnet_gen.compare.difference.revision import Revision, parse_revision
-from resnet_gen.compare.stated_network import read_stated_network
 from resnet_gen.engine.names import ENGINE, ONNX
 from resnet_gen.graph import Graph
 from resnet_gen.graph.surroundings import NOTHING_AROUND, Surroundings
@@ -18,6 +17,7 @@ from resnet_gen.language.load import Loaded, load
 from resnet_gen.language.lower import lower
 from resnet_gen.language.source import Source, read_file
 from resnet_gen.language.spec import forget_files
+from resnet_gen.language.stated_network import read_stated_network
 from resnet_gen.language.statements import resolved_values
 from resnet_gen.problems import refuse
 from resnet_gen.system.links import check_named

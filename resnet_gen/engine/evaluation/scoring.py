@@ -134,10 +134,12 @@ def _rank_best(outputs: dict[str, Array], images: int, model: EvaluatedModel, be
         raise refuse(f"names its {best.k} best classes, and says nowhere of how many", where, hint)
     if classes > MOST_CLASSES:
         raise refuse(f"of {classes:,} classes, at most {MOST_CLASSES:,} where the best alone are named", where)
-    values, places = (outputs.get(name) for name in best.names)
-    if values is None or places is None or not values.shape == places.shape == (images, best.k):
+    found = [outputs[name] for name in best.names if name in outputs]
+    if len(found) < len(best.names) or any(each.size != images * (best.k or 0) for each in found):
         raise refuse(f"does not output the {best.k} best classes of {images:,} images", where)
-    if places.dtype.kind not in "iu" or (places < 0).any() or (places >= classes).any():
+    values, places = (each.reshape(images, -1) for each in (found[0], found[-1]))
+    whole = places.dtype.kind in "iu" or (best.kind == "best_indices" and (places == np.rint(places)).all())
+    if not whole or (places < 0).any() or (places >= classes).any():
         raise refuse(f"names what is none of its {classes:,} classes", where)
     scores = np.zeros((images, classes), np.float32)
     np.put_along_axis(scores, places.astype(np.int64), np.arange(best.k or 0, 0, -1, dtype=np.float32)[None], axis=1)

@@ -39,10 +39,13 @@ class FileHeader:
 
     def make_node_refusal(self, index: int, why: str) -> Refused:
         """A refusal that says which node it is about, by its place in the file."""
+        return self.make_refusal(f"{self._name_node(index)}: {why}")
+
+    def _name_node(self, index: int) -> str:
         node = self._graph.node[index]
         index = self._places[index] if self._places else index
         named = f" '{shorten(node.name)}'" if node.name else ""
-        return self.make_refusal(f"node {index}{named}, {shorten(node.op_type)}: {why}")
+        return f"node {index}{named}, {shorten(node.op_type)}"
 
     def producer(self) -> str:
         """What wrote the file."""
@@ -75,8 +78,11 @@ class FileHeader:
         """How many initializers are inputs, too."""
         return len({value.name for value in self._graph.input} & {tensor.name for tensor in self._graph.initializer})
 
-    def input(self, initializers: Container[str]) -> tuple[Value, int | None, str]:
-        """The one input as a value of ours, the size of its batch if that is fixed, and its element type."""
+    def input(self, initializers: Container[str], strange: int | None = None) -> tuple[Value, int | None, str]:
+        """The one input as a value of ours, the size of its batch if that is fixed, and its element type.
+
+        `strange` is the node up to which all that is made of pixels is known, where these are no network's input.
+        """
         found = [value for value in self._graph.input if value.name not in initializers]
         if len(found) != 1:
             raise self.make_refusal(f"it has {len(found)} inputs, and a network of images has one")
@@ -84,7 +90,11 @@ class FileHeader:
         name, tensor = shorten(value.name), value.type.tensor_type
         dtype = DTYPES.get(tensor.elem_type)
         if dtype is None or dtype.name not in _FLOATS:
-            raise self.make_refusal(f"input '{name}': no floating-point numbers")
+            self.order_nodes([value.name for value in self._graph.output], initializers)  # which says more of a circle
+            hint = (
+                None if strange is None else f"{self._name_node(strange)}, is no step from pixels that is seen through"
+            )
+            raise self.make_refusal(f"input '{name}': no floating-point numbers", hint)
         dims = [dim.dim_value if dim.HasField("dim_value") else None for dim in tensor.shape.dim]
         if len(dims) != 4:
             raise self.make_refusal(f"input '{name}': {len(dims)} dimensions, and a batch of images has 4")

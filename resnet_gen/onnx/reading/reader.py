@@ -62,7 +62,7 @@ class ModelReader:
         self._header = FileHeader(self._file, path, inner.places if inner else ())
         self._functions = FileFunctions(self._file.model.functions)
         self._wires: dict[str, Wire] = dict(constants)
-        given, self._batch, self._images = self._header.input(self._wires)
+        given, self._batch, self._images = self._header.input(self._wires, inner.strange if inner else None)
         self._types = {self._images}
         self._wires[given.name] = Signal(ValueSignal(given.shape, -1, given), given.shape, -1)
         self._names = NodeNames(self._nodes, {given.name})

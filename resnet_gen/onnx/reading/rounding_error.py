@@ -22,14 +22,20 @@ _ALIKE = 1e-3
 """What the two may differ by, over the largest of a row."""
 
 
+_MOST_LOADS, _DEEPEST = 4096, 100
+"""Constants that one may be computed from, each counted as often as it is needed, and one from another: more than any
+exporter leaves."""
+
+
 class MissingNumbersError(Exception):
     """The numbers of a constant are not in the file, or do not follow from it."""
 
 
 class _Load(threading.local):
-    """The constant that is being computed: how deep in it, whether any of it is in doubt, and what moves that."""
+    """The constant that is being computed: how deep in it, after how many, whether it is in doubt, what moves that."""
 
     depth = 0
+    count = 0
     doubtful = False
     draw: np.random.Generator | None = None
 
@@ -41,7 +47,10 @@ def settle_numbers(load: Callable[[], Numbers], name: str) -> Numbers:
     """What is loaded; raises `MissingNumbersError` where it depends on the rounding of a runtime."""
     outermost = _NOW.depth == 0
     if outermost:
-        _NOW.doubtful, _NOW.draw = False, None
+        _NOW.doubtful, _NOW.draw, _NOW.count = False, None, 0
+    _NOW.count += 1
+    if _NOW.count > _MOST_LOADS or _NOW.depth > _DEEPEST:
+        raise MissingNumbersError(f"the numbers of '{name}' take too many steps to compute")
     found = _load_nested(load)
     if outermost and _NOW.doubtful:
         _NOW.draw = np.random.default_rng(0)

@@ -416,6 +416,19 @@ def test_weights_that_rounding_changes_are_no_weights(make, tmp_path):
         found.weights.rows(name, 0, 2)
 
 
+@pytest.mark.parametrize(("op", "reads", "times"), [("Mul", 2, 60), ("Neg", 1, 900)])
+def test_weights_that_take_too_many_steps_are_no_weights(op, reads, times, tmp_path):
+    """Squared again and again they take 2 ** 60; one after another they may take more than Python has frames."""
+    hand, path = Hand(), tmp_path / "n.onnx"
+    weight = hand.weight(2, 4, 3, 3)
+    for _ in range(times):
+        weight = hand.node(op, *[weight] * reads)
+    found = hand.read(path, hand.node("Conv", "x", weight))
+    (name,) = (node.weight_name("weight") for node in found.graph.nodes)
+    with pytest.raises(Refused, match="too many steps"):
+        found.weights.rows(name, 0, 2)
+
+
 OPEN = {
     "a number that is none, as an integer": ("Cast", {"to": TensorProto.INT32}, [np.float32(np.nan)]),
     "a number below zero without a sign": ("Cast", {"to": TensorProto.UINT8}, [np.float32(-1)]),

@@ -224,7 +224,8 @@ MODELS = {
     sparse: "sparse initializers cannot be read",
     called_twice: "two initializers are called 'stem.conv.weight'",
     two_inputs: "it has 2 inputs, and a network of images has one",
-    whole_numbers: "input 'input': no floating-point numbers",
+    whole_numbers: "input 'input': no floating-point numbers\n"
+    "hint: node 0 'stem.conv', Conv, is no step from pixels that is seen through",
     three_dimensions: "input 'input': 3 dimensions, and a batch of images has 4",
     **dict.fromkeys((open_size, negative_size, no_batch), SIZELESS),
     absurd_size: "input 'input': images of [1, 8, 1099511627776] are beyond any machine",

@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from onnx import TensorProto, helper
 
 from resnet_gen.graph.matching import match
-from resnet_gen.graph.surrounding_terms import find_normalization
+from resnet_gen.graph.surrounding_terms import Normalization, find_normalization
 from resnet_gen.graph.surroundings import NOTHING_AROUND, PixelInput, ServedOutput
 from resnet_gen.onnx.reading import read
 from resnet_gen.problems import Refused
@@ -162,6 +162,112 @@ def test_constants_of_nodes_are_read(tmp_path):
     assert (found.scale, found.mean, found.std) == (255, MEAN, (1.0, 1.0, 1.0))
 
 
+def test_constants_that_nodes_compute_are_read(tmp_path):
+    """Exporters leave the arithmetic of a mean and a deviation in the graph."""
+    around = Around(FLOAT, "NCHW")
+    mean, std = (around.constant(np.reshape(each, (1, 3, 1, 1))) for each in (MEAN, STD))
+    around.before += [
+        helper.make_node("Reciprocal", [std], ["factor"]),
+        helper.make_node("Neg", [mean], ["less"]),
+        helper.make_node("Div", ["less", std], ["shift"]),
+    ]
+    found = read(around.step("Mul", "factor").step("Add", "shift").write(tmp_path / "m.onnx"))
+    assert (found.surroundings.input.mean, found.surroundings.input.std) == (MEAN, STD)
+    assert_computes(tmp_path / "m.onnx", found, found.surroundings.input)
+
+
+def test_constants_that_grow_without_end_are_none(tmp_path):
+    around = Around(FLOAT, "NCHW")
+    last = around.constant(np.ones((1, 3, 1, 1)))
+    for number in range(40):
+        around.before.append(helper.make_node("Concat", [last] * 40, [f"longer{number}"], axis=2))
+        last = f"longer{number}"
+    with pytest.raises(Refused):
+        read(around.step("Sub", last).write(tmp_path / "m.onnx"))
+
+
+def test_numbers_in_half_precision_are_those_that_were_rounded(tmp_path):
+    around = Around(layout="NCHW").step("Cast", to=TensorProto.FLOAT16)
+    around.step("Div", around.constant(255, np.float16))
+    for op, values in (("Sub", MEAN), ("Div", STD)):
+        around.step(op, around.constant(per_channel(values, 1), np.float16))
+    found = find_normalization(read(around.step("Cast", to=FLOAT).write(tmp_path / "m.onnx")).surroundings.input, 3)
+    assert found.is_close(Normalization(MEAN, STD))
+    for wrong in (0.4848, 0.4854, 0.5):
+        assert not found.is_close(Normalization((wrong, *MEAN[1:]), STD))
+    assert not found.is_close(Normalization(MEAN[::-1], STD[::-1]))
+
+
+def test_a_number_that_a_half_holds_is_no_other_number():
+    assert not Normalization((0.5,), (0.25,)).is_close(Normalization((0.5001,), (0.25,)))
+
+
+# --- who reads pixels ------------------------------------------------------------------
+
+
+def ask_first(around):
+    around.before.insert(0, helper.make_node("Shape", [around.last], ["batch"], start=0, end=1))
+
+
+def ask_all(around):
+    around.before.insert(0, helper.make_node("Shape", [around.last], ["sizes"]))
+    around.before.insert(1, helper.make_node("Gather", ["sizes", around.constant([0], np.int64)], ["batch"], axis=0))
+
+
+def ask_part(around):
+    numbers = (around.constant([n], np.int64) for n in (0, 1, 0))
+    around.before.insert(0, helper.make_node("Shape", [around.last], ["sizes"]))
+    around.before.insert(1, helper.make_node("Slice", ["sizes", *numbers], ["batch"]))
+
+
+def use_batch(around):
+    """The classes' scores in the dimensions that they have, of which the first is worked out."""
+    around.behind.append(helper.make_node("Concat", ["batch", around.constant([5], np.int64)], ["dimensions"], axis=0))
+    around.output("Reshape", "logits", "dimensions")
+
+
+@pytest.mark.parametrize("ask", [ask_first, ask_all, ask_part])
+def test_whoever_asks_for_the_batch_reads_no_pixels(ask, plain, tmp_path):
+    around = Around().step("Transpose", perm=[0, 3, 1, 2]).step("Cast", to=FLOAT).step("Div", "level")
+    around.before.insert(0, helper.make_node("Constant", [], ["level"], value_float=255.0))
+    around.model.opset_import[0].version = 15
+    around.last, last = "pixels", around.last
+    ask(around)
+    around.last = last
+    use_batch(around)
+    found = read(around.write(tmp_path / "m.onnx"))
+    assert match(plain, found.graph).same
+    assert found.surroundings.input == PixelInput("uint8", "NHWC", "RGB", 255.0)
+
+
+def test_whoever_asks_for_another_side_is_left_alone(tmp_path):
+    around = Around().step("Transpose", perm=[0, 3, 1, 2]).step("Cast", to=FLOAT)
+    around.before.insert(0, helper.make_node("Shape", ["pixels"], ["sizes"]))
+    around.before.insert(1, helper.make_node("Gather", ["sizes", around.constant([3], np.int64)], ["batch"], axis=0))
+    use_batch(around)
+    with pytest.raises(Refused, match="floating-point"):
+        read(around.write(tmp_path / "m.onnx"))
+
+
+def test_what_no_output_needs_reads_no_pixels(plain, tmp_path):
+    around = Around().step("Transpose", perm=[0, 3, 1, 2]).step("Cast", to=FLOAT)
+    around.behind.append(helper.make_node("Cast", ["pixels"], ["unread"], to=TensorProto.INT32))
+    found = read(around.write(tmp_path / "m.onnx"))
+    assert match(plain, found.graph).same
+    assert found.unread == 1
+
+
+@pytest.mark.parametrize("layout", ["NHWC", "NCHW"])
+def test_channels_may_be_chosen_as_the_first_dimension(layout, plain, tmp_path):
+    around = Around(FLOAT, layout).step("Transpose", perm=[3, 0, 1, 2] if layout == "NHWC" else [1, 0, 2, 3])
+    around.step("GatherND", around.constant([[2], [1], [0]], np.int64)).step("Transpose", perm=[1, 0, 2, 3])
+    around.step("Sub", around.constant(per_channel(MEAN, 1)))
+    found = read(around.write(tmp_path / "m.onnx"))
+    assert match(plain, found.graph).same
+    assert found.surroundings.input == PixelInput("float32", layout, "BGR", 1.0, MEAN, (1.0,) * 3)
+    assert_computes(tmp_path / "m.onnx", found, found.surroundings.input)
+
+
 # --- what is no surroundings ---------------------------------------------------------
 
 
@@ -184,8 +290,13 @@ UNEXPLAINED = {
     "a mean for each pixel": lambda a: a.step("Cast", to=FLOAT).step("Sub", a.constant(np.ones((3, 8, 8)))),
     "colours turned to negative": lambda a: a.step("Cast", to=FLOAT).step("Mul", a.constant(-1.0)),
     "a deviation of zero": lambda a: a.step("Cast", to=FLOAT).step("Div", a.constant(0.0)),
+    "a factor of almost nothing": lambda a: a.step("Cast", to=FLOAT).step("Mul", a.constant(1e-45)),
     "a number over pixels": lambda a: a.step("Cast", to=FLOAT).step("Div", a.constant(1.0), first=False),
     "channels in a third order": lambda a: a.step("Gather", a.constant([1, 0, 2], np.int64), axis=1).step(
+        "Cast", to=FLOAT
+    ),
+    "rows and columns exchanged": lambda a: a.step("Transpose", perm=[0, 1, 3, 2]).step("Cast", to=FLOAT),
+    "images in another order": lambda a: a.step("GatherND", a.constant([[0], [0], [0]], np.int64)).step(
         "Cast", to=FLOAT
     ),
     "rows turned around": lambda a: a.step("Cast", to=FLOAT).step(
@@ -201,6 +312,23 @@ UNEXPLAINED = {
 def test_what_is_not_explained_completely_is_not_taken_off(name, tmp_path):
     path = UNEXPLAINED[name](Around(layout="NCHW")).write(tmp_path / "m.onnx")
     with pytest.raises(Refused, match=r"input 'pixels': no floating-point numbers|node"):
+        read(path)
+
+
+def test_the_first_step_that_is_none_is_named(tmp_path):
+    around = UNEXPLAINED["rows and columns exchanged"](Around(layout="NHWC").step("Transpose", perm=[0, 3, 1, 2]))
+    with pytest.raises(Refused, match=r"hint: node 3 'stem\.conv', Conv, is no step from pixels that is seen through"):
+        read(around.write(tmp_path / "m.onnx"))
+
+
+def test_nodes_in_another_order_are_refused_for_that(tmp_path):
+    path = normalized(tmp_path / "m.onnx")
+    model = onnx.load(path)
+    nodes = list(model.graph.node)[::-1]
+    del model.graph.node[:]
+    model.graph.node.extend(nodes)
+    onnx.save(model, path)
+    with pytest.raises(Refused, match="made behind it"):
         read(path)
 
 
@@ -250,7 +378,7 @@ def test_indices_alone_and_in_another_type_are_the_best_classes_of_logits(plain,
     (short,) = around.output("Cast", index, to=TensorProto.INT32)
     found = read(around.write(tmp_path / "m.onnx"))
     assert match(plain, found.graph).same
-    assert found.surroundings.outputs == (ServedOutput("top_k", "logits", (short,), 1, raw=True),)
+    assert found.surroundings.outputs == (ServedOutput("best_indices", "logits", (short,), 1, raw=True),)
 
 
 LENGTHS = {
@@ -263,6 +391,31 @@ LENGTHS = {
         ),
     ),
 }
+
+
+def test_scores_of_the_best_classes_alone_are_not_these(plain, tmp_path):
+    around = Around(FLOAT, "NCHW")
+    around.graph.input[0].name = around.inner
+    values, _ = best(around, "logits")
+    around.outputs = [values]
+    found = read(around.write(tmp_path / "m.onnx"))
+    assert match(plain, found.graph).same
+    assert found.surroundings.outputs == (ServedOutput("best_scores", "logits", (values,), 2, raw=True),)
+
+
+@pytest.mark.parametrize("softmax", [True, False])
+def test_the_greatest_score_and_its_class_may_be_two_operators(softmax, plain, tmp_path):
+    around = Around(FLOAT, "NCHW")
+    around.graph.input[0].name = around.inner
+    scores = around.output("Softmax", "logits", axis=1, shown=False)[0] if softmax else "logits"
+    (score,) = around.output("ReduceMax", scores, axes=[1], keepdims=0)
+    (number,) = around.output("ArgMax", scores, axis=1, keepdims=0)
+    found = read(around.write(tmp_path / "m.onnx"))
+    assert match(plain, found.graph).same
+    assert found.surroundings.outputs == (
+        ServedOutput("best_scores", "logits", (score,), 1, raw=not softmax),
+        ServedOutput("best_indices", "logits", (number,), 1, raw=not softmax),
+    )
 
 
 def length(around):
@@ -312,6 +465,11 @@ OTHERS = {
     "probabilities as integers": lambda a: a.output(
         "Cast", *a.output("Softmax", "logits", axis=1, shown=False), to=TensorProto.INT32
     ),
+    "classes of scores as integers": lambda a: a.output(
+        "ArgMax", *a.output("Cast", "logits", to=TensorProto.INT64, shown=False), axis=1
+    ),
+    "the greatest score of the batch": lambda a: a.output("ReduceMax", "logits", axes=[0], keepdims=0),
+    "the greatest score of all": lambda a: a.output("ReduceMax", "logits", keepdims=0),
     "best classes along the batch": lambda a: a.output("ArgMax", "logits", axis=0),
     "a sum of probabilities": lambda a: a.output(
         "ReduceSum", *a.output("Softmax", "logits", axis=1, shown=False), a.constant([1], np.int64)

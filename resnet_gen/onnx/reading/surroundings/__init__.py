@@ -12,15 +12,19 @@ from resnet_gen.graph.surroundings import NOTHING_AROUND, ServedKind, ServedOutp
 from resnet_gen.onnx.reading.constants import DTYPES, FileConstant
 from resnet_gen.onnx.reading.surroundings.nodes import TensorFlow
 from resnet_gen.onnx.reading.surroundings.outputs import find_epilogue
-from resnet_gen.onnx.reading.surroundings.pixels import PixelPrologue, find_prologue
+from resnet_gen.onnx.reading.surroundings.pixels import PixelPrologue, find_prologue, find_strange_step
 
 
 class InnerModel(NamedTuple):
-    """A model without what stands around its network, and what that is; `places` are those of its nodes in the file."""
+    """A model without what stands around its network, and what that is; `places` are those of its nodes in the file.
+
+    Where steps from pixels lead to no network, `strange` is the first node that is none of them.
+    """
 
     model: ModelProto
     surroundings: Surroundings
     places: Sequence[int]
+    strange: int | None = None
 
     def find_image_size(self) -> tuple[int, int] | None:
         """Height and width of the image that the network takes; None where it takes no image, or one is open."""
@@ -48,9 +52,12 @@ def see_through(model: ModelProto, constants: Mapping[str, FileConstant], opset:
         return plain
     prologue, outputs = find_prologue(flow, given[0]), find_epilogue(flow, _find_ranks(model))
     around = Surroundings(prologue.pixels if prologue else None, outputs)
+    if not prologue:
+        plain = plain._replace(strange=find_strange_step(flow, given[0]))
     if not prologue and (around.keeps_outputs or around.ends_in_softmax):
         return plain
-    return _cut_out(flow, model, given[0], prologue, around) or plain
+    inner = _cut_out(flow, model, given[0], prologue, around)
+    return inner._replace(strange=plain.strange) if inner else plain
 
 
 def _find_ranks(model: ModelProto) -> dict[str, int]:
@@ -68,14 +75,16 @@ def _cut_out(
 ) -> InnerModel | None:
     """The model of the network alone; None where the network reads what stands before it, too."""
     begin, ends = prologue.tensor if prologue else given.name, around.sources
-    needed = flow.list_needed(ends, begin)
-    outside = (flow.list_needed(flow.outputs, None) - needed) | {flow.makers.get(begin, -1)}
-    if begin in ends:
+    passed = {*prologue.passed} if prologue else set()
+    needed = flow.list_needed(ends, {begin, *passed})
+    outside = (flow.list_needed(flow.outputs, ()) - needed) | {flow.makers.get(begin, -1)}
+    if begin in ends or not all(map(flow.asks_for_batch, flow.list_readers(needed, passed))):
         return None
     places = [index for index in range(len(flow.nodes)) if index not in outside]
     inner = _make_model(model, places, ends)
     if prologue:
         _replace_input(inner, given.name, prologue)
+        _replace_questions(inner, prologue)
     return InnerModel(inner, around, places)
 
 
@@ -98,6 +107,14 @@ def _replace_input(model: ModelProto, given: str, prologue: PixelPrologue) -> No
     value = helper.make_tensor_value_info(prologue.tensor, dtype, prologue.dims)
     place = next(at for at, value in enumerate(model.graph.input) if value.name == given)
     model.graph.input[place].CopyFrom(value)
+
+
+def _replace_questions(model: ModelProto, prologue: PixelPrologue) -> None:
+    """Have nodes that ask for the batch's size before the network ask where it begins."""
+    for node in model.graph.node:
+        for place, name in enumerate(node.input):
+            if name in prologue.passed:
+                node.input[place] = prologue.tensor
 
 
 def settle_kinds(around: Surroundings, ranks: Mapping[str, int], scores: frozenset[str]) -> Surroundings | None:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Container, Mapping, Sequence
+import math
+from collections.abc import Container, Iterable, Mapping, Sequence
 from fractions import Fraction
+from operator import contains
 from typing import Any, TypeAlias
 
 import numpy as np
@@ -22,6 +24,16 @@ ExactNumbers: TypeAlias = tuple[Fraction, ...]
 _MOST_NUMBERS = 4096
 """Numbers of a constant that has to do with pixels: no image has as many channels."""
 _GRAPHS = (AttributeProto.GRAPH, AttributeProto.GRAPHS)
+_COMPUTED = (
+    "Add", "Cast", "Concat", "Div", "Gather", "Identity", "Mul", "Neg", "Reciprocal", "Reshape", "Slice", "Sqrt",
+    "Squeeze", "Sub", "Transpose", "Unsqueeze",
+)  # fmt: skip
+"""What may make a constant of others: exporters leave arithmetic of a mean and a deviation where it stands."""
+_DEEPEST = 16
+_MOST_PRODUCTS = 1 << 20
+"""Numbers that may come of two constants."""
+_ALONG: tuple[tuple[list[int] | None, ...], ...] = ((None, [0], [-1]), (None, [1]))
+"""Axes and steps of a slice of a list."""
 
 
 class TensorFlow:
@@ -39,9 +51,12 @@ class TensorFlow:
         self.readers: dict[str, list[int]] = {}
         self.whole = len({*self.outputs}) == len(self.outputs)
         self._attributes: dict[int, dict[str, Any] | None] = {}
+        self._arrays: dict[str, Any] = {}
         given = {value.name for value in model.graph.input}
         for index, node in enumerate(self.nodes):
             self._note_node(index, node, given)
+        live = self.list_needed(self.outputs, ())
+        self.readers = {name: [each for each in found if each in live] for name, found in self.readers.items()}
 
     def _note_node(self, index: int, node: NodeProto, given: Container[str]) -> None:
         for name in filter(None, node.input):
@@ -76,47 +91,69 @@ class TensorFlow:
         return self.nodes[index].op_type in kinds and self.attributes(index) is not None
 
     def find_only_reader(self, name: str) -> int | None:
-        """The one node that reads a tensor, once, and no output is."""
-        readers = self.readers.get(name, [])
+        """The one node that reads a tensor, once, and no output is; whoever asks for the batch's size reads nothing."""
+        readers = [index for index in self.readers.get(name, []) if not self.asks_for_batch(index)]
         return readers[0] if len(readers) == 1 and name not in self.outputs else None
 
-    def list_needed(self, outputs: Sequence[str], given: str | None) -> set[int]:
-        """The nodes that tensors depend on, but for those behind `given`."""
+    def asks_for_batch(self, index: int) -> bool:
+        """Whether a node asks how many images there are, and no more: before a network nothing changes that."""
+        attributes, made = self.attributes(index) or {}, list(self.nodes[index].output)
+        if not self.is_of(index, "Shape") or len(made) != 1 or attributes.get("start"):
+            return False
+        if attributes.get("end") == 1:
+            return True
+        readers = self.readers.get(made[0], ())
+        return made[0] not in self.outputs and all(self._takes_first(each, made[0]) for each in readers)
+
+    def _takes_first(self, index: int, sizes: str) -> bool:
+        """Whether a node takes the first of a tensor's sizes alone."""
+        node, attributes = self.nodes[index], self.attributes(index) or {}
+        numbers = [find_integers(self, name) if name else None for name in node.input[1:]]
+        if node.input[0] != sizes or not self.is_of(index, "Gather", "Slice"):
+            return False
+        if node.op_type == "Gather":
+            return numbers == [[0]] and attributes.get("axis", 0) in (0, -1)
+        return numbers[:2] == [[0], [1]] and all(map(contains, _ALONG, numbers[2:]))
+
+    def list_readers(self, nodes: Iterable[int], names: Container[str]) -> list[int]:
+        """Those of some nodes that read any of these tensors."""
+        return [index for index in nodes if any(name in names for name in self.nodes[index].input)]
+
+    def list_needed(self, outputs: Sequence[str], given: Container[str]) -> set[int]:
+        """The nodes that tensors depend on, but for those behind any of `given`."""
         needed: set[int] = set()
-        waiting = [name for name in outputs if name != given]
+        waiting = [name for name in outputs if name not in given]
         while waiting:
             index = self.makers.get(waiting.pop())
             if index is not None and index not in needed:
                 needed.add(index)
-                waiting += [name for name in self.nodes[index].input if name and name != given]
+                waiting += [name for name in self.nodes[index].input if name and name not in given]
         return needed
 
-    def find_array(self, name: str) -> Any:
-        """The numbers of a small constant, which nodes may have given other dimensions; None where it is none."""
-        for _ in range(4):
-            reshaping = self.find_maker(name, "Reshape", "Unsqueeze", "Squeeze")
-            if reshaping is not None:
-                return self._reshape_array(reshaping)
-            same = self.find_maker(name, "Identity")
-            if same is None:
-                return self._find_initializer(name)
-            name = self.nodes[same].input[0]
-        return None
+    def find_array(self, name: str, depth: int = 0) -> Any:
+        """The numbers of a small constant, which nodes may have computed from others; None where it is none."""
+        if name not in self._arrays:
+            made = self.find_maker(name, *_COMPUTED) if depth < _DEEPEST else None
+            self._arrays[name] = self._find_initializer(name) if made is None else self._compute_array(made, depth + 1)
+        return self._arrays[name]
 
-    def _reshape_array(self, index: int) -> Any:
-        """A constant that a node gives other dimensions; ONNX's own code says which."""
+    def _compute_array(self, index: int, depth: int) -> Any:
+        """What a node makes of constants; ONNX's own code says it."""
+        node, arrays = self.nodes[index], {}
+        for name in filter(None, node.input):
+            arrays[name] = self.find_array(name, depth)
+            if arrays[name] is None:
+                return None
+        if math.prod(max(each.size, 1) for each in [*arrays.values()][:2]) > _MOST_PRODUCTS:
+            return None
         from onnx.reference import ReferenceEvaluator  # which takes a while, and few files need it
 
-        node = self.nodes[index]
-        arrays = [self._find_initializer(name) for name in node.input]
-        if any(array is None for array in arrays):
-            return None
         try:
-            feeds = dict(zip(node.input, arrays, strict=True))
-            (made,) = ReferenceEvaluator(_wrap_node(node, self._opset)).run(None, feeds)
-            return made
+            with np.errstate(all="ignore"):
+                results: Any = ReferenceEvaluator(_wrap_node(node, self._opset)).run(None, arrays)
         except Exception:  # whatever onnx makes of operands that do not go together
             return None
+        return results[0] if results[0].size <= _MOST_NUMBERS else None
 
     def _find_initializer(self, name: str) -> Any:
         if name in self._constants:
@@ -127,7 +164,8 @@ class TensorFlow:
 
 
 def _wrap_node(node: NodeProto, opset: int) -> Any:
-    given = [helper.make_tensor_value_info(name, TensorProto.UNDEFINED, None) for name in node.input]
+    read = dict.fromkeys(filter(None, node.input))
+    given = [helper.make_tensor_value_info(name, TensorProto.UNDEFINED, None) for name in read]
     made = [helper.make_tensor_value_info(name, TensorProto.UNDEFINED, None) for name in node.output]
     graph = helper.make_graph([node], "constant", given, made)
     return helper.make_model(graph, opset_imports=[helper.make_opsetid("", opset)])

@@ -95,7 +95,7 @@ def _list_outputs(flow: TensorFlow, walked: list[OutputSteps]) -> tuple[ServedOu
             found.append(made)
         else:
             values, indices = (found[place], made) if steps.part == "indices" else (made, found[place])
-            found[place] = replace(values, names=values.names + indices.names)
+            found[place] = replace(values, kind="top_k", names=values.names + indices.names)
     return tuple(found)
 
 
@@ -104,8 +104,9 @@ _OTHER = {"values": "indices", "indices": "values"}
 
 def _make_output(name: str, steps: OutputSteps) -> ServedOutput:
     assert steps.kind
-    raw = steps.kind == "top_k" and not steps.softmax
-    return ServedOutput(steps.kind, steps.tensor, (name,), steps.k, steps.normalized, raw)
+    best = steps.kind == "top_k"
+    kind: ServedKind = steps.kind if not best else "best_indices" if steps.part == "indices" else "best_scores"
+    return ServedOutput(kind, steps.tensor, (name,), steps.k, steps.normalized, raw=best and not steps.softmax)
 
 
 def _skip_changes_of_type(flow: TensorFlow, name: str) -> str:
@@ -170,10 +171,20 @@ def _arg_max(flow: TensorFlow, steps: OutputSteps, index: int, attributes: dict[
     return replace(steps, tensor=flow.nodes[index].input[0], kind="top_k", part="indices", k=1, node=index)
 
 
+def _max(flow: TensorFlow, steps: OutputSteps, index: int, attributes: dict[str, Any]) -> OutputSteps | None:
+    """The score of the best class alone; a network itself may end in another maximum."""
+    scores = flow.nodes[index].input[0]
+    if steps.kind or steps.as_integers or _find_reduced(flow, index) not in ([1], [-1]):
+        return None
+    if flow.find_maker(scores, "Softmax") is None and not _ends_in_layer(flow, scores):
+        return None
+    return replace(steps, tensor=scores, kind="top_k", part="values", k=1, node=index)
+
+
 def _cast(flow: TensorFlow, steps: OutputSteps, index: int, attributes: dict[str, Any]) -> OutputSteps | None:
-    """Another type: of indices one that holds them all, of the rest any floating point."""
+    """Another type: of indices one that holds them all, of the rest, and of what they are chosen by, any float."""
     dtype = DTYPES.get(attributes.get("to", 0))
-    if dtype is None or dtype.name not in _WIDE:
+    if dtype is None or dtype.name not in _WIDE or (steps.kind and dtype.kind == "i"):
         return None
     integers = steps.as_integers or dtype.kind == "i"
     if integers and steps.kind and steps.part != "indices":
@@ -222,15 +233,20 @@ def _is_floor(flow: TensorFlow, index: int) -> bool:
 
 
 def _reduces_vector(flow: TensorFlow, index: int) -> bool:
+    return _find_reduced(flow, index) in ([1], [-1]) and bool((flow.attributes(index) or {}).get("keepdims", 1))
+
+
+def _find_reduced(flow: TensorFlow, index: int) -> list[int] | None:
+    """The axes over which a node goes, where it states them."""
     attributes, node = flow.attributes(index) or {}, flow.nodes[index]
-    axes = list(attributes.get("axes") or []) or (find_integers(flow, node.input[1]) if len(node.input) > 1 else None)
-    return axes in ([1], [-1]) and bool(attributes.get("keepdims", 1))
+    return list(attributes.get("axes") or []) or (find_integers(flow, node.input[1]) if len(node.input) > 1 else None)
 
 
 _STEPS_OF_CLASSES: dict[str, StepBack] = {
     "ArgMax": _arg_max,
     "Cast": _cast,
     "Identity": _pass,
+    "ReduceMax": _max,
     "Softmax": _softmax,
     "TopK": _top_k,
 }

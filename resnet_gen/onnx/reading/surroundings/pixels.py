@@ -2,69 +2,39 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Sequence
+from dataclasses import replace
 from fractions import Fraction
 from typing import Any, NamedTuple
 
-import numpy as np
 from onnx import ValueInfoProto
 
 from resnet_gen.graph.surroundings import PixelInput
 from resnet_gen.onnx.reading.constants import DTYPES
 from resnet_gen.onnx.reading.shape_inference import read_type
 from resnet_gen.onnx.reading.surroundings.nodes import ExactNumbers, TensorFlow, find_exact, find_integers, read_exact
+from resnet_gen.onnx.reading.surroundings.pixel_steps import (
+    CHANNELS_FIRST,
+    CHANNELS_LAST,
+    FLOATS,
+    ROUNDING,
+    PixelSteps,
+    align_channels,
+    describe_pixels,
+)
 from resnet_gen.onnx.reading.surroundings.resizing import find_crop
 from resnet_gen.onnx.reading.surroundings.weighed_crop import find_weighed_crop
-from resnet_gen.ops import DType
 from resnet_gen.ops.serving import round_part
 
 _MOST_STEPS = 24
-_FLOATS: tuple[DType, ...] = ("float32", "float16", "bfloat16")
-_TO_FIRST, _TO_LAST = [0, 3, 1, 2], [0, 2, 3, 1]
-"""Orders of dimensions that put the channels before rows and columns, and behind them."""
+_TO_FIRST = [0, 3, 1, 2]
+"""The order of dimensions that puts the channels before rows and columns."""
+_EVERY = [0, 1, 2, 3]
 _ELEMENTWISE = (
     "Abs", "Clip", "Div", "Elu", "Erf", "Exp", "HardSigmoid", "HardSwish", "LeakyRelu", "Max", "Min", "Mul", "Neg",
     "Pow", "Sigmoid", "Softplus", "Sub", "Tanh",
 )  # fmt: skip
 """What may be the rest of a function of which steps before it are part."""
-_LARGEST_IN_UNIT = 1.5
-"""A mean, or a standard deviation, above this is of pixels of 0..255, not of values of 0..1."""
-_ROUNDING = 4e-7
-"""What a number may be off by that was computed from two in float32."""
-
-
-@dataclass(frozen=True)
-class PixelSteps:
-    """Steps so far: the tensor that they make, in which type and order, and of a pixel `factor` * pixel + `shift`.
-
-    `axis` is that of the channels; factors and shifts stand in the order that channels have in the tensor. `stripped`
-    says that something was done that a network's graph cannot hold.
-    """
-
-    tensor: str
-    dtype: str
-    axis: int
-    dims: tuple[Any, ...]
-    factor: ExactNumbers = (Fraction(1),)
-    shift: ExactNumbers = (Fraction(0),)
-    reversed: bool = False
-    divided: bool = False
-    stripped: bool = False
-    crop: float | None = None
-    cast: bool = False
-    of_bytes: bool = False
-
-    @property
-    def channels(self) -> int:
-        """Channels of the image; 0 where they are not stated."""
-        found = self.dims[self.axis]
-        return found if isinstance(found, int) else 0
-
-    @property
-    def is_network_input(self) -> bool:
-        """Whether a network may begin here: with a floating-point image, channels first."""
-        return self.axis == 1 and self.dtype in _FLOATS
 
 
 class PixelPrologue(NamedTuple):
@@ -74,6 +44,8 @@ class PixelPrologue(NamedTuple):
     tensor: str
     dtype: str
     dims: tuple[Any, ...]
+    passed: tuple[str, ...]
+    """What the file takes, and the tensors on the way."""
 
 
 def find_prologue(flow: TensorFlow, given: ValueInfoProto) -> PixelPrologue | None:
@@ -89,28 +61,49 @@ def find_prologue(flow: TensorFlow, given: ValueInfoProto) -> PixelPrologue | No
         steps = following
         if steps.is_network_input and steps.stripped:
             pixels = describe_pixels(start, steps)
-            best = PixelPrologue(pixels, steps.tensor, steps.dtype, steps.dims) if pixels else best
+            best = _begin_network(pixels, steps) if pixels else best
     return None
+
+
+def find_strange_step(flow: TensorFlow, given: ValueInfoProto) -> int | None:
+    """The node that reads what was made of pixels by all steps that are known; None where there is not the one."""
+    steps = _begin(given, flow)
+    for _ in range(_MOST_STEPS):
+        following = _take_step(flow, steps) if steps else None
+        if steps is None or following is None:
+            break
+        steps = following
+    return flow.find_only_reader(steps.tensor) if steps else None
+
+
+def _begin_network(pixels: PixelInput, steps: PixelSteps) -> PixelPrologue:
+    return PixelPrologue(pixels, steps.tensor, steps.dtype, steps.dims, steps.passed)
 
 
 def _begin(given: ValueInfoProto, flow: TensorFlow) -> PixelSteps | None:
     elem_type, dims = read_type(given)
     dtype = DTYPES.get(elem_type)
-    if dtype is None or dims is None or len(dims) != 4 or (dtype.name != "uint8" and dtype.name not in _FLOATS):
+    if dtype is None or dims is None or len(dims) != 4 or (dtype.name != "uint8" and dtype.name not in FLOATS):
         return None
-    axis = 3 if _ends_in_channels(flow, given.name, dims) else 1
-    return PixelSteps(given.name, dtype.name, axis, dims, of_bytes=dtype.name == "uint8")
+    layout = CHANNELS_LAST if _ends_in_channels(flow, given.name) else CHANNELS_FIRST
+    return PixelSteps(given.name, dtype.name, layout, dims, of_bytes=dtype.name == "uint8")
 
 
-def _ends_in_channels(flow: TensorFlow, name: str, dims: tuple[Any, ...]) -> bool:
+def _ends_in_channels(flow: TensorFlow, name: str) -> bool:
     """Whether the channels of an image stand last: they are moved to the front before the network begins."""
+    order = _EVERY
     for _ in range(_MOST_STEPS):
         index = flow.find_only_reader(name)
         attributes = None if index is None else flow.attributes(index)
         if index is None or attributes is None or flow.nodes[index].op_type in ("Conv", "QuantizeLinear"):
             return False
         if flow.nodes[index].op_type == "Transpose":
-            return list(attributes.get("perm") or []) == _TO_FIRST
+            moved = list(attributes.get("perm") or [])
+            if sorted(moved) != _EVERY:
+                return False
+            order = [order[place] for place in moved]
+        if order == _TO_FIRST:
+            return True
         name = flow.nodes[index].output[0]
     return False
 
@@ -122,21 +115,22 @@ def _is_part_of_function(flow: TensorFlow, name: str) -> bool:
 
 def _take_step(flow: TensorFlow, steps: PixelSteps) -> PixelSteps | None:
     """The steps with one more; None where the one node that reads the tensor is none."""
-    index = flow.find_only_reader(steps.tensor)
+    index, passed = flow.find_only_reader(steps.tensor), (*steps.passed, steps.tensor)
     if index is None:
-        return _resize(flow, steps)
+        resized = _resize(flow, steps)
+        return replace(resized, passed=passed) if resized else None
     if len(flow.nodes[index].output) != 1:
         return None
     step = _STEPS.get(flow.nodes[index].op_type)
     attributes = flow.attributes(index)
     found = step(flow, steps, index, attributes) if step and attributes is not None else None
-    return replace(found, tensor=flow.nodes[index].output[0]) if found else None
+    return replace(found, tensor=flow.nodes[index].output[0], passed=passed) if found else None
 
 
 def _resize(flow: TensorFlow, steps: PixelSteps) -> PixelSteps | None:
     """Pixels as they come, of any size, resized and cropped: by products of floats, or by `Resize` before any cast."""
     as_given = steps.factor == (Fraction(1),) and steps.shift == (Fraction(0),)
-    if steps.axis != 1 or not as_given or steps.crop is not None:
+    if steps.layout != CHANNELS_FIRST or not as_given or steps.crop is not None:
         return None
     dims = steps.dims[:2]
     if not steps.cast and (resized := find_crop(flow, steps.tensor)):
@@ -155,28 +149,41 @@ def _pass(flow: TensorFlow, steps: PixelSteps, index: int, attributes: dict[str,
 
 def _cast(flow: TensorFlow, steps: PixelSteps, index: int, attributes: dict[str, Any]) -> PixelSteps | None:
     dtype = DTYPES.get(attributes.get("to", 0))
-    if dtype is None or dtype.name not in _FLOATS:
+    if dtype is None or dtype.name not in FLOATS:
         return None
     return replace(steps, dtype=dtype.name, stripped=steps.stripped or steps.dtype == "uint8", cast=True)
 
 
 def _transpose(flow: TensorFlow, steps: PixelSteps, index: int, attributes: dict[str, Any]) -> PixelSteps | None:
     order = list(attributes.get("perm") or [])
-    if order not in (_TO_FIRST, _TO_LAST) or (order == _TO_FIRST) != (steps.axis == 3):
+    if sorted(order) != _EVERY:
         return None
-    dims = tuple(steps.dims[place] for place in order)
-    return replace(steps, dims=dims, axis=1 if order == _TO_FIRST else 3, stripped=True)
+    dims, layout = tuple(steps.dims[place] for place in order), "".join(steps.layout[place] for place in order)
+    return replace(steps, dims=dims, layout=layout, stripped=True)
 
 
 def _gather(flow: TensorFlow, steps: PixelSteps, index: int, attributes: dict[str, Any]) -> PixelSteps | None:
     """Channels in the opposite order by their numbers."""
     data, which = flow.nodes[index].input
-    last = steps.channels - 1
-    if data != steps.tensor or last < 1 or attributes.get("axis", 0) not in (steps.axis, steps.axis - 4):
+    if data != steps.tensor or attributes.get("axis", 0) not in (steps.axis, steps.axis - 4):
         return None
-    wanted = find_integers(flow, which)
-    found = wanted and [n % steps.channels for n in wanted if -steps.channels <= n < steps.channels]
-    return _reverse(steps) if found == list(range(last, -1, -1)) else None
+    return _choose_channels(steps, find_integers(flow, which))
+
+
+def _gather_parts(flow: TensorFlow, steps: PixelSteps, index: int, attributes: dict[str, Any]) -> PixelSteps | None:
+    """The same where channels are the first dimension, by a list of places."""
+    data, which = flow.nodes[index].input
+    array = flow.find_array(which)
+    if data != steps.tensor or steps.axis or attributes.get("batch_dims", 0) or array is None:
+        return None
+    return _choose_channels(steps, [int(n) for n in array.reshape(-1)]) if array.shape == (steps.channels, 1) else None
+
+
+def _choose_channels(steps: PixelSteps, wanted: Sequence[int] | None) -> PixelSteps | None:
+    """Channels by their numbers, of which those from the last to the first are known."""
+    many = steps.channels
+    found = wanted and [n % many for n in wanted if -many <= n < many]
+    return _reverse(steps) if many > 1 and found == list(range(many))[::-1] else None
 
 
 def _slice(flow: TensorFlow, steps: PixelSteps, index: int, attributes: dict[str, Any]) -> PixelSteps | None:
@@ -205,7 +212,7 @@ def _reverse(steps: PixelSteps) -> PixelSteps:
 def _calculate(flow: TensorFlow, steps: PixelSteps, index: int, attributes: dict[str, Any]) -> PixelSteps | None:
     """A sum, a difference, a product or a quotient with constants of each channel."""
     node = flow.nodes[index]
-    if steps.dtype not in _FLOATS or len(node.input) != 2:
+    if steps.dtype not in FLOATS or len(node.input) != 2:
         return None
     first = node.input[0] == steps.tensor
     if not first and node.op_type in ("Sub", "Div"):
@@ -229,13 +236,13 @@ def _apply(steps: PixelSteps, kind: str, numbers: ExactNumbers) -> PixelSteps | 
 
 def _as_pixel_range(factor: Fraction) -> Fraction:
     """A factor, or 1 / 255 where it is what a float type has for that."""
-    return Fraction(1, 255) if abs(float(factor) * 255 - 1) < _ROUNDING / 4 else factor
+    return Fraction(1, 255) if abs(float(factor) * 255 - 1) < ROUNDING / 4 else factor
 
 
 def _combine(
     first: ExactNumbers, second: ExactNumbers, function: Callable[[Fraction, Fraction], Fraction]
 ) -> ExactNumbers:
-    return tuple(function(a, b) for a, b in zip(*_align(first, second), strict=True))
+    return tuple(function(a, b) for a, b in zip(*align_channels(first, second), strict=True))
 
 
 def _dequantize(flow: TensorFlow, steps: PixelSteps, index: int, attributes: dict[str, Any]) -> PixelSteps | None:
@@ -266,76 +273,9 @@ _STEPS: dict[str, Callable[[TensorFlow, PixelSteps, int, dict[str, Any]], PixelS
     "Cast": _cast,
     "DequantizeLinear": _dequantize,
     "Gather": _gather,
+    "GatherND": _gather_parts,
     "Identity": _pass,
     "Slice": _slice,
     "Transpose": _transpose,
 }
 """What a step between pixels and a network may be."""
-
-
-def describe_pixels(start: PixelSteps, steps: PixelSteps) -> PixelInput | None:
-    """What the input is, so that the steps make of it what the network takes; None for a range that no pixels have."""
-    if any(factor <= 0 for factor in steps.factor):
-        return None
-    scale = _choose_scale(start, steps)
-    around: dict[str, Any] = {}
-    if any(steps.shift) or any(factor * scale != 1 for factor in steps.factor):
-        try:
-            around = _describe_normalization(steps, scale)
-        except OverflowError:
-            return None
-        if not all(np.isfinite(np.float32(around["mean"] + around["std"]))) or not all(around["std"]):
-            return None
-    return PixelInput(
-        dtype="uint8" if start.dtype == "uint8" else _name_type(start.dtype),
-        layout="NHWC" if start.axis == 3 else "NCHW",
-        order="BGR" if steps.reversed else "RGB",
-        scale=float(scale),
-        crop=steps.crop,
-        **around,
-    )
-
-
-def _describe_normalization(steps: PixelSteps, scale: int) -> dict[str, Any]:
-    """Mean and deviation of each channel; raises `OverflowError` for what no float is."""
-    many = max(steps.channels, 1)
-    factor, shift = (each * (many // len(each)) for each in (steps.factor, steps.shift))
-    std = [1 / (each * scale) for each in factor]
-    mean = [-each * one for each, one in zip(shift, std, strict=True)]
-    return {"mean": _round_all(mean), "std": _round_all(std)}
-
-
-def _name_type(dtype: str) -> DType:
-    return next(name for name in _FLOATS if name == dtype)
-
-
-def _choose_scale(start: PixelSteps, steps: PixelSteps) -> int:
-    """The greatest pixel: what pixels are divided by, or else what the mean and the deviation are of."""
-    plain = not any(steps.shift) and all(factor == 1 for factor in steps.factor)
-    if plain or steps.divided:
-        return 255 if steps.divided else 1
-    if start.dtype == "uint8":
-        return 255
-    deviations = [1 / factor for factor in steps.factor]
-    means = [abs(shift / factor) for shift, factor in zip(*_align(steps.shift, steps.factor), strict=True)]
-    return 255 if max(*deviations, *means, Fraction(0)) > _LARGEST_IN_UNIT else 1
-
-
-def _align(first: ExactNumbers, second: ExactNumbers) -> tuple[ExactNumbers, ExactNumbers]:
-    many = max(len(first), len(second))
-    return first * (many // len(first)), second * (many // len(second))
-
-
-def _round_all(numbers: list[Fraction]) -> tuple[float, ...]:
-    """Numbers as somebody wrote them, in float32: those of few digits where all were rounded on the way."""
-    exact = all(Fraction(float(np.float32(float(number)))) == number for number in numbers)
-    return tuple(float(str(np.float32(float(n)))) if exact else _shorten(float(n)) for n in numbers)
-
-
-def _shorten(number: float) -> float:
-    """The number of fewest digits, up to six, that is off by no more than rounding; else that of float32."""
-    for digits in range(1, 7):
-        found = float(f"{number:.{digits}g}")
-        if abs(found - number) <= _ROUNDING * abs(number):
-            return found
-    return float(str(np.float32(number)))
