@@ -92,12 +92,12 @@ def describe_pixels(pixels: PixelInput) -> str:
 
 def describe_output(output: ServedOutput) -> str:
     """What an output is and of what: `the best 5 classes of 'logits'`."""
-    source = shorten(visible(output.source), _LONGEST)
+    source, rest = shorten(visible(output.source), _LONGEST), _describe_rounding(output)
     if output.kind in OF_BEST:
-        return f"the best {output.k} classes of '{source}'{_describe_best(output)}"
+        return f"the best {output.k} classes of '{source}'{_describe_best(output)}{rest}"
     if output.kind == "embedding":
-        return f"the embedding '{source}'" + (" at length 1" if output.normalized else "")
-    return f"the probabilities of '{source}'" if output.kind == "probabilities" else f"'{source}'"
+        return f"the embedding '{source}'{' at length 1' if output.normalized else ''}{rest}"
+    return (f"the probabilities of '{source}'" if output.kind == "probabilities" else f"'{source}'") + rest
 
 
 def _format_numbers(numbers: tuple[float, ...]) -> str:
@@ -186,8 +186,17 @@ def _describe_best(output: ServedOutput) -> str:
 
 def name_output(output: ServedOutput) -> str:
     """What an output is, whatever it is called: `the best 5 classes`."""
+    rest = _describe_rounding(output)
     if output.kind in OF_BEST:
-        return f"the best {output.k} classes{_describe_best(output)}"
+        return f"the best {output.k} classes{_describe_best(output)}{rest}"
     if output.kind == "embedding":
-        return "the embedding" + (" at length 1" if output.normalized else "")
-    return {"probabilities": "the probabilities", "map": "a map"}.get(output.kind, "logits")
+        return f"the embedding{' at length 1' if output.normalized else ''}{rest}"
+    return {"probabilities": "the probabilities", "map": "a map"}.get(output.kind, "logits") + rest
+
+
+def _describe_rounding(output: ServedOutput) -> str:
+    """In what steps a quantizer of a whole file has an output, which is cut off where the codes end."""
+    if output.rounding is None:
+        return ""
+    low, high = output.rounding
+    return f", rounded to eight bits from {low:.4g} to {high:.4g}"

@@ -42,6 +42,7 @@ class ServedOutput:
     """What a file outputs, `names` (of the k best their values and indices), made of the network's output `source`.
 
     With `normalized` an embedding has length 1. With `raw` the best are those of the logits, not of probabilities.
+    With `rounding` it is rounded to codes of eight bits on its way, from the least to the greatest value that has one.
     """
 
     kind: ServedKind
@@ -50,6 +51,7 @@ class ServedOutput:
     k: int | None = None
     normalized: bool = False
     raw: bool = False
+    rounding: tuple[float, float] | None = None
 
     @property
     def is_plain(self) -> bool:

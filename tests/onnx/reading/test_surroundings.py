@@ -1,6 +1,7 @@
 """What a file puts around its network is told apart from it: pixels before it, classes behind it, and nothing else."""
 
 import math
+from dataclasses import replace
 
 import hypothesis.strategies as st
 import numpy as np
@@ -10,8 +11,8 @@ from hypothesis import given, settings
 from onnx import TensorProto, helper
 
 from resnet_gen.graph.matching import match
-from resnet_gen.graph.surrounding_terms import Normalization, find_normalization
-from resnet_gen.graph.surroundings import NOTHING_AROUND, PixelInput, ServedOutput
+from resnet_gen.graph.surrounding_terms import Normalization, find_normalization, list_differences, name_output
+from resnet_gen.graph.surroundings import NOTHING_AROUND, PixelInput, ServedOutput, Surroundings
 from resnet_gen.onnx.reading import read
 from resnet_gen.problems import Refused
 from tests.helpers.onnx_runs import run
@@ -416,6 +417,50 @@ def test_the_greatest_score_and_its_class_may_be_two_operators(softmax, plain, t
         ServedOutput("best_scores", "logits", (score,), 1, raw=not softmax),
         ServedOutput("best_indices", "logits", (number,), 1, raw=not softmax),
     )
+
+
+def rounded(around, name, zeros=(0, 0), scales=(1 / 255, 1 / 255), dtype=np.uint8, shown=False):
+    """A tensor behind codes of eight bits, as quantizers of whole files put them."""
+    scale, zero = around.constant(scales[0]), around.constant(zeros[0], dtype)
+    (codes,) = around.output("QuantizeLinear", name, scale, zero, shown=False)
+    back = (around.constant(scales[1]), around.constant(zeros[1], dtype))
+    return around.output("DequantizeLinear", codes, *back, shown=shown)[0]
+
+
+def test_outputs_that_a_quantizer_rounds_are_named_with_their_range(plain, tmp_path):
+    around = Around(FLOAT, "NCHW")
+    around.graph.input[0].name = around.inner
+    (softmax,) = around.output("Softmax", "logits", axis=1, shown=False)
+    values, indices = around.output("TopK", rounded(around, softmax), around.constant([2], np.int64), results=2)
+    around.outputs = [rounded(around, values, scales=(1 / 510, 1 / 510), zeros=(-128, -128), dtype=np.int8), indices]
+    found = read(around.write(tmp_path / "m.onnx"))
+    assert match(plain, found.graph).same
+    (output,) = found.surroundings.outputs
+    assert output == ServedOutput("top_k", "logits", tuple(around.outputs), 2, rounding=output.rounding)
+    assert output.rounding == pytest.approx((0, 0.5))
+    assert name_output(output) == "the best 2 classes, rounded to eight bits from 0 to 0.5"
+    exact = replace(output, rounding=None)
+    (difference,) = list_differences(*(Surroundings(None, (each,)) for each in (output, exact)))
+    assert (difference.key, difference.after) == ("outputs", "the best 2 classes")
+
+
+@pytest.mark.parametrize("other", [{"scales": (1 / 255, 1 / 254)}, {"zeros": (0, 1)}], ids=str)
+def test_codes_that_are_read_by_another_scale_are_no_rounding(other, tmp_path):
+    around = Around(FLOAT, "NCHW")
+    around.graph.input[0].name = around.inner
+    (softmax,) = around.output("Softmax", "logits", axis=1, shown=False)
+    around.output("TopK", rounded(around, softmax, **other), around.constant([2], np.int64), results=2)
+    with pytest.raises(Refused):
+        read(around.write(tmp_path / "m.onnx"))
+
+
+def test_what_is_rounded_behind_a_layer_is_the_networks_own(tmp_path):
+    around = Around(FLOAT, "NCHW")
+    around.graph.input[0].name = around.inner
+    scores = rounded(around, "logits")
+    around.output("TopK", scores, around.constant([2], np.int64), results=2)
+    found = read(around.write(tmp_path / "m.onnx"))
+    assert [(each.source, each.rounding) for each in found.surroundings.outputs] == [(scores, None)]
 
 
 def length(around):

@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any, TypeAlias
 
+import numpy as np
 from onnx import TensorProto
 
 from resnet_gen.graph.surroundings import ServedKind, ServedOutput
@@ -32,6 +33,7 @@ class OutputSteps:
     normalized: bool = False
     node: int | None = None
     as_integers: bool = False
+    rounding: tuple[float, float] | None = None
 
 
 StepBack: TypeAlias = Callable[[TensorFlow, OutputSteps, int, dict[str, Any]], OutputSteps | None]
@@ -106,7 +108,9 @@ def _make_output(name: str, steps: OutputSteps) -> ServedOutput:
     assert steps.kind
     best = steps.kind == "top_k"
     kind: ServedKind = steps.kind if not best else "best_indices" if steps.part == "indices" else "best_scores"
-    return ServedOutput(kind, steps.tensor, (name,), steps.k, steps.normalized, raw=best and not steps.softmax)
+    return ServedOutput(
+        kind, steps.tensor, (name,), steps.k, steps.normalized, best and not steps.softmax, steps.rounding
+    )
 
 
 def _skip_changes_of_type(flow: TensorFlow, name: str) -> str:
@@ -196,6 +200,29 @@ def _pass(flow: TensorFlow, steps: OutputSteps, index: int, attributes: dict[str
     return replace(steps, tensor=flow.nodes[index].input[0])
 
 
+def _dequantize(flow: TensorFlow, steps: OutputSteps, index: int, attributes: dict[str, Any]) -> OutputSteps | None:
+    """Codes of eight bits and what they stand for, of what is no layer's: those of a layer are the network's own."""
+    before = flow.find_maker(flow.nodes[index].input[0], "QuantizeLinear")
+    if before is None or steps.as_integers or flow.find_maker(flow.nodes[before].input[0], *_ROUNDED) is None:
+        return None
+    (scale, zero), here = (_find_codes(flow, each) for each in (before, index))
+    if scale is None or zero is None or here != (scale, zero):
+        return None
+    ends = np.iinfo(zero.dtype)
+    low, high = (float(scale) * (end - int(zero)) for end in (ends.min, ends.max))
+    least, most = steps.rounding or (low, high)
+    return replace(steps, tensor=flow.nodes[before].input[0], rounding=(max(low, least), min(high, most)))
+
+
+def _find_codes(flow: TensorFlow, index: int) -> tuple[Any, Any]:
+    """The one scale and the one zero point, of eight bits, of a node that quantizes or reverses that; else None."""
+    named = [name for name in flow.nodes[index].input[1:] if name]
+    scale, zero = (flow.find_array(name) for name in named) if len(named) == 2 else (None, None)
+    if scale is None or zero is None or scale.size != 1 or zero.size != 1 or zero.dtype not in (np.int8, np.uint8):
+        return None, None
+    return scale.reshape(())[()], zero.reshape(())[()]
+
+
 def _normalize(flow: TensorFlow, steps: OutputSteps, index: int, attributes: dict[str, Any]) -> OutputSteps | None:
     """ONNX's own operator for vectors of length one."""
     if steps.kind or steps.as_integers or attributes.get("p", 2) != 2 or attributes.get("axis", -1) not in (1, -1):
@@ -245,6 +272,7 @@ def _find_reduced(flow: TensorFlow, index: int) -> list[int] | None:
 _STEPS_OF_CLASSES: dict[str, StepBack] = {
     "ArgMax": _arg_max,
     "Cast": _cast,
+    "DequantizeLinear": _dequantize,
     "Identity": _pass,
     "ReduceMax": _max,
     "Softmax": _softmax,
@@ -258,3 +286,5 @@ _STEPS: dict[str, StepBack] = {
     "LpNormalization": _normalize,
 }
 """What may stand before an output."""
+_ROUNDED = tuple(kind for kind in _STEPS if kind not in ("Cast", "DequantizeLinear", "Identity"))
+"""What quantizers of whole files round behind."""
