@@ -150,10 +150,18 @@ def build(
     return [folder / f for f in (*files, manifest.file_name(name))]
 
 
-def check_build(loaded: Loaded, request: Request, folder: Path, *, replace: bool = False) -> None:
+def check_build(
+    loaded: Loaded,
+    request: Request,
+    folder: Path,
+    *,
+    replace: bool = False,
+    checked: set[tuple[int, str]] | None = None,
+) -> None:
     """Raise `Refused` for what `build` refuses before it computes anything, in its words; nothing is written.
 
-    What only figures show is not looked at: pictures that are broken, numbers that overflow a type.
+    What only figures show is not looked at: pictures that are broken, numbers that overflow a type. Networks that are
+    among those `checked`, the same asked for in the same way, are not lowered again for another folder.
     """
     request, weights = _complete_request(loaded, request)
     if request.backend:
@@ -162,7 +170,11 @@ def check_build(loaded: Loaded, request: Request, folder: Path, *, replace: bool
     check_output_folder(folder)
     if not replace:
         manifest.check_replaceable(folder, loaded, weights, model)
-    onnx_file(loaded, prepare(loaded, request, calibrated=False), request)
+    key = (id(loaded), repr(request))
+    if checked is None or key not in checked:
+        onnx_file(loaded, prepare(loaded, request, calibrated=False), request)
+    if checked is not None:
+        checked.add(key)
 
 
 def _complete_request(loaded: Loaded, request: Request) -> tuple[Request, dict[str, Any]]:

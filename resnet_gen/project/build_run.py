@@ -111,13 +111,13 @@ class BuildOrder(NamedTuple):
         mode = BuildMode(*given.pop("mode"))
         return cls(PlannedBuild(**given, loaded=load(data["spec"], settings)), mode)
 
-    def perform(self) -> BuildRow:
-        """Do it; what is wrong with it is in the row."""
+    def perform(self, checked: set[tuple[int, str]] | None = None) -> BuildRow:
+        """Do it; what is wrong with it is in the row. A dry run lowers none twice that it has `checked`."""
         plan = self.plan
         if plan.refused:
             return _refuse_row(plan, plan.refused)
         try:
-            return _perform(plan, self.mode)
+            return _perform(plan, self.mode, checked)
         except Refused as refused:
             return _refuse_row(plan, refused.problems)
         except OSError as error:  # where nobody expected one
@@ -153,7 +153,8 @@ def run_builds(
     """The number and the row of each planned build, as it is done: here, one after the other, or by `workers`."""
     orders = {number: BuildOrder(plan, mode) for number, plan in enumerate(plans)}
     if workers is None or workers.jobs == 1 or mode.list_only or len(orders) < 2:
-        yield from ((number, order.perform()) for number, order in orders.items())
+        checked = set[tuple[int, str]]()
+        yield from ((number, order.perform(checked)) for number, order in orders.items())
         return
     for number, order in list(orders.items()):  # hashes are sooner compared than processes begun
         row = order.perform() if order.plan.refused else order.find_unchanged()
@@ -209,7 +210,7 @@ def _make_row(plan: PlannedBuild, status: BuildStatus) -> BuildRow:
     return BuildRow(*plan.place, status, str(plan.folder))
 
 
-def _perform(plan: PlannedBuild, mode: BuildMode) -> BuildRow:
+def _perform(plan: PlannedBuild, mode: BuildMode, checked: set[tuple[int, str]] | None) -> BuildRow:
     if mode.check:
         return _compare(plan)
     inputs, there = _digest(plan), _read_own_manifest(plan)
@@ -218,7 +219,7 @@ def _perform(plan: PlannedBuild, mode: BuildMode) -> BuildRow:
     replace = mode.replace or (there is not None and there.project is not None)
     notes: list[str] = []
     if mode.list_only:
-        check_build(plan.require_loaded(), plan.request(), plan.folder, replace=replace)
+        check_build(plan.require_loaded(), plan.request(), plan.folder, replace=replace, checked=checked)
         return _make_row(plan, "to build")
     manifest = _build(plan, plan.request(), plan.folder, inputs, notes, replace=replace)[-1]
     return _describe(plan, _require_manifest(manifest), "built")._replace(notes=tuple(notes))

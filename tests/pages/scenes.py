@@ -142,7 +142,8 @@ def evaluated_int8() -> None:
 
 
 def evaluated_builds() -> None:
-    """The project of the page, and its network without budgets."""
+    """The project of the page, its network without budgets, and what it is calibrated with."""
+    write_calibration(Path("images.npz"))
     Path("digits.yaml").write_text("name: digits\nextends: resnet8-digits\n", encoding="utf-8")
     Path("resnet-gen.toml").write_text(blocks_of("docs/evaluate.md", "toml")[0], encoding="utf-8")
 

@@ -27,7 +27,7 @@ from resnet_gen.quantization.calibration import calibrate
 from resnet_gen.quantization.calibration.activations import split_batches
 from resnet_gen.quantization.calibration.image_content import ImageContent
 from resnet_gen.quantization.calibration.images import ImageArchive, ImageFolder, RandomImages, open_images
-from resnet_gen.quantization.calibration.observers import _measure_divergence, make_observer
+from resnet_gen.quantization.calibration.observers import _LEVELS, _STEP, _measure_divergence, make_observer
 from resnet_gen.quantization.placement import CPU_INT8, TENSORRT_INT8, place, quantize
 from resnet_gen.quantization.precision_error import PrecisionComparison
 from resnet_gen.quantization.quantizer import _shift_biases, quantize_network
@@ -144,6 +144,13 @@ def test_entropy_takes_no_range_in_which_nothing_was_seen(place):
     if place is not None:
         bins[place] = 5.0
     assert _measure_divergence(bins, 128) == float("inf")
+
+
+@pytest.mark.parametrize("place", range(_LEVELS - 1, 2047, _STEP))
+def test_entropy_covers_all_of_what_is_too_little_for_a_distribution(place):
+    """Of two values the less lost nothing alone: the greater counted there."""
+    values = np.array([0, 0, (place + 0.5) / 2048, 1.0])
+    assert seen("entropy", values) == seen("minmax", values)
 
 
 def test_entropy_covers_the_few_values_that_lie_beyond_a_gap():

@@ -172,17 +172,23 @@ _OF_MESSAGE, _OF_TEXT, _OF_NUMBER = 200, 48, 16
 """Bytes of memory that a message, a text beside its letters, and a number take once they are parsed."""
 
 
-def _measure(data: mmap.mmap, field: _Field, message: Any, budget: _Budget) -> None:
+_DEEPEST = 100
+"""Messages within one another that protobuf reads."""
+
+
+def _measure(data: mmap.mmap, field: _Field, message: Any, budget: _Budget, depth: int = 0) -> None:
     """Take from the budget what a field of a message, with all that is in it, takes in memory; skip unknown ones."""
     known = message.fields_by_number.get(field.number)
     if known is None:
         return
+    if depth > _DEEPEST:
+        raise ValueError("messages within messages")
     if field.wire != _BYTES:
         budget.memory.take(_OF_NUMBER)
     elif known.message_type is not None:
         budget.memory.take(_OF_MESSAGE)
         for part in _read_fields(data, field.body, field.end, budget):
-            _measure(data, part, known.message_type, budget)
+            _measure(data, part, known.message_type, budget, depth + 1)
     elif known.cpp_type == known.CPPTYPE_STRING:
         budget.memory.take(_OF_TEXT + field.end - field.body)
     else:

@@ -101,9 +101,14 @@ class Percentile(_Counting):
 
 
 class Entropy(_Counting):
-    """Covers the range whose quantized distribution diverges least from the one seen."""
+    """Covers the range whose quantized distribution diverges least from the one seen; all of what is too little.
+
+    Fewer magnitudes than bins show no distribution: next to none of them would stand in a bin with another.
+    """
 
     def _choose_reach(self, bins: Any) -> int:
+        if bins[1:].sum() < _BINS:
+            return int(np.flatnonzero(bins)[-1]) + 1
         seen = bins.astype(np.float64)
         seen[0] = seen[1]  # after a ReLU zero would drown the rest, and every range holds it exactly
         last = int(np.flatnonzero(bins)[-1]) + 1

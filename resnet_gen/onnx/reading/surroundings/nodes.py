@@ -30,6 +30,8 @@ _COMPUTED = (
 )  # fmt: skip
 """What may make a constant of others: exporters leave arithmetic of a mean and a deviation where it stands."""
 _DEEPEST = 16
+_MOST_NAMES = 4096
+"""Tensors that a node may read and make: around a network none has so many."""
 _MOST_PRODUCTS = 1 << 20
 """Numbers that may come of two constants."""
 _ALONG: tuple[tuple[list[int] | None, ...], ...] = ((None, [0], [-1]), (None, [1]))
@@ -59,6 +61,9 @@ class TensorFlow:
         self.readers = {name: [each for each in found if each in live] for name, found in self.readers.items()}
 
     def _note_node(self, index: int, node: NodeProto, given: Container[str]) -> None:
+        if len(node.input) + len(node.output) > _MOST_NAMES:
+            self.whole = False
+            return
         for name in filter(None, node.input):
             self.readers.setdefault(name, []).append(index)
         for name in filter(None, node.output):
