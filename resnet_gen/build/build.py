@@ -151,17 +151,12 @@ def build(
 
 
 def check_build(
-    loaded: Loaded,
-    request: Request,
-    folder: Path,
-    *,
-    replace: bool = False,
-    checked: set[tuple[int, str]] | None = None,
+    loaded: Loaded, request: Request, folder: Path, *, replace: bool, checked: set[tuple[int, str]]
 ) -> None:
     """Raise `Refused` for what `build` refuses before it computes anything, in its words; nothing is written.
 
-    What only figures show is not looked at: pictures that are broken, numbers that overflow a type. Networks that are
-    among those `checked`, the same asked for in the same way, are not lowered again for another folder.
+    What only figures show is not looked at: pictures that are broken, numbers that overflow a type. A network that is
+    among those `checked`, asked for in the same way, is not lowered again for another folder; any other is added.
     """
     request, weights = _complete_request(loaded, request)
     if request.backend:
@@ -171,9 +166,8 @@ def check_build(
     if not replace:
         manifest.check_replaceable(folder, loaded, weights, model)
     key = (id(loaded), repr(request))
-    if checked is None or key not in checked:
+    if key not in checked:
         onnx_file(loaded, prepare(loaded, request, calibrated=False), request)
-    if checked is not None:
         checked.add(key)
 
 

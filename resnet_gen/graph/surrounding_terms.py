@@ -92,12 +92,11 @@ def describe_pixels(pixels: PixelInput) -> str:
 
 def describe_output(output: ServedOutput) -> str:
     """What an output is and of what: `the best 5 classes of 'logits'`."""
-    source, rest = shorten(visible(output.source), _LONGEST), _describe_rounding(output)
+    source, ways = shorten(visible(output.source), _LONGEST), _describe_ways(output)
     if output.kind in OF_BEST:
-        return f"the best {output.k} classes of '{source}'{_describe_best(output)}{rest}"
-    if output.kind == "embedding":
-        return f"the embedding '{source}'{' at length 1' if output.normalized else ''}{rest}"
-    return (f"the probabilities of '{source}'" if output.kind == "probabilities" else f"'{source}'") + rest
+        return f"the best {output.k} classes of '{source}'{ways}"
+    words = {"embedding": "the embedding ", "probabilities": "the probabilities of "}.get(output.kind, "")
+    return f"{words}'{source}'{ways}"
 
 
 def _format_numbers(numbers: tuple[float, ...]) -> str:
@@ -178,25 +177,18 @@ def _name_outputs(around: Surroundings) -> str:
     return ", ".join(map(name_output, around.outputs)) or "what the network outputs"
 
 
-def _describe_best(output: ServedOutput) -> str:
-    """By what classes are the best, and what of them is output alone."""
-    alone = {"best_indices": ", their numbers alone", "best_scores": ", their scores alone"}.get(output.kind, "")
-    return (" by logits" if output.raw else "") + alone
+def _describe_ways(output: ServedOutput) -> str:
+    """By what classes are the best and what of them is output alone, how long a vector is, and how it is rounded."""
+    words = " by logits" if output.raw else " at length 1" if output.normalized else ""
+    words += {"best_indices": ", their numbers alone", "best_scores": ", their scores alone"}.get(output.kind, "")
+    if output.rounding:
+        low, high = output.rounding
+        words += f", rounded to eight bits from {low:.4g} to {high:.4g}"
+    return words
 
 
 def name_output(output: ServedOutput) -> str:
     """What an output is, whatever it is called: `the best 5 classes`."""
-    rest = _describe_rounding(output)
-    if output.kind in OF_BEST:
-        return f"the best {output.k} classes{_describe_best(output)}{rest}"
-    if output.kind == "embedding":
-        return f"the embedding{' at length 1' if output.normalized else ''}{rest}"
-    return {"probabilities": "the probabilities", "map": "a map"}.get(output.kind, "logits") + rest
-
-
-def _describe_rounding(output: ServedOutput) -> str:
-    """In what steps a quantizer of a whole file has an output, which is cut off where the codes end."""
-    if output.rounding is None:
-        return ""
-    low, high = output.rounding
-    return f", rounded to eight bits from {low:.4g} to {high:.4g}"
+    names = {"probabilities": "the probabilities", "map": "a map", "embedding": "the embedding"}
+    best = output.kind in OF_BEST
+    return (f"the best {output.k} classes" if best else names.get(output.kind, "logits")) + _describe_ways(output)

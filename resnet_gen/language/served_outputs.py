@@ -139,9 +139,10 @@ class _ServeReader:
 
     def _check_last_map(self, name: str, index: int) -> None:
         """A headless network with maps of stages has no other name for the last of them."""
+        if name != "features" or self._loaded.spec.head.kind != "none":
+            return
         stages = self._list_stages()
-        headless = name == "features" and self._loaded.spec.head.kind == "none"
-        if headless and any(one in stages for one in self._serve.outputs):
+        if any(one in stages for one in self._serve.outputs):
             message = f"'features' beside the map of a stage, where the last map is called '{stages[-1]}'"
             raise self._refuse("outputs", message, "name it by its stage", index)
 

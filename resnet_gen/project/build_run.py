@@ -117,7 +117,7 @@ class BuildOrder(NamedTuple):
         if plan.refused:
             return _refuse_row(plan, plan.refused)
         try:
-            return _perform(plan, self.mode, checked)
+            return _perform(plan, self.mode, set() if checked is None else checked)
         except Refused as refused:
             return _refuse_row(plan, refused.problems)
         except OSError as error:  # where nobody expected one
@@ -210,7 +210,7 @@ def _make_row(plan: PlannedBuild, status: BuildStatus) -> BuildRow:
     return BuildRow(*plan.place, status, str(plan.folder))
 
 
-def _perform(plan: PlannedBuild, mode: BuildMode, checked: set[tuple[int, str]] | None) -> BuildRow:
+def _perform(plan: PlannedBuild, mode: BuildMode, checked: set[tuple[int, str]]) -> BuildRow:
     if mode.check:
         return _compare(plan)
     inputs, there = _digest(plan), _read_own_manifest(plan)

@@ -127,23 +127,22 @@ def benched() -> None:
 
 
 def evaluated() -> None:
-    """The images that no training has seen, the weights, and the spec of the page."""
+    """The images that no training has seen, those to calibrate with, the weights, and the spec of the page."""
     shutil.copy(DIGITS, DIGITS.name)
     write_test_part(Path("digits.npz"))
+    write_calibration(Path("images.npz"))
     Path("digits.yaml").write_text(blocks_of("docs/evaluate.md", "yaml")[0], encoding="utf-8")
     Path("resnet-gen.toml").touch()
 
 
 def evaluated_int8() -> None:
     """The network in eight bits."""
-    write_calibration(Path("images.npz"))
     options = ["--weights", DIGITS.name, "--precision", "int8", "--for", "cpu", "--calibration", "images.npz"]
     build("resnet8-digits", Path("int8"), *options)
 
 
 def evaluated_builds() -> None:
-    """The project of the page, its network without budgets, and what it is calibrated with."""
-    write_calibration(Path("images.npz"))
+    """The project of the page, and its network without budgets."""
     Path("digits.yaml").write_text("name: digits\nextends: resnet8-digits\n", encoding="utf-8")
     Path("resnet-gen.toml").write_text(blocks_of("docs/evaluate.md", "toml")[0], encoding="utf-8")
 

@@ -16,6 +16,7 @@ from resnet_gen.engine.evaluation.class_names import ClassNames, describe_number
 from resnet_gen.engine.evaluation.image_files import ImageFiles, PackedNames
 from resnet_gen.engine.evaluation.labelled_images import Confine, Labels, choose_evenly
 from resnet_gen.engine.evaluation.limits import MOST_CLASSES
+from resnet_gen.language.source import FLOAT
 from resnet_gen.problems import refuse, several, shorten
 from resnet_gen.system.files import open_regular_file, why_unread
 
@@ -168,11 +169,7 @@ def _locate(label: str, names: ClassNames, path: Path) -> int:
 
 def _is_number(label: str) -> bool:
     """Whether it is what programs write for a number, such as `1.0` for an index in a table with gaps."""
-    return _NUMBER.fullmatch(label) is not None
-
-
-_NUMBER = re.compile(r"[+-]?(?:[0-9]+(?:\.[0-9]*)?|\.[0-9]+)(?:[eE][+-]?[0-9]+)?")
-"""Each digit fits one place of it: a long label that is none takes no long time."""
+    return FLOAT.match(label) is not None
 
 
 def _is_index(label: str) -> bool:

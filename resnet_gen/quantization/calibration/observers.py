@@ -107,13 +107,14 @@ class Entropy(_Counting):
     """
 
     def _choose_reach(self, bins: Any) -> int:
-        if bins[1:].sum() < _BINS:
-            return int(np.flatnonzero(bins)[-1]) + 1
+        last = int(np.flatnonzero(bins)[-1]) + 1
+        if last <= _LEVELS or bins[1:].sum() < _BINS:
+            return last
         seen = bins.astype(np.float64)
         seen[0] = seen[1]  # after a ReLU zero would drown the rest, and every range holds it exactly
-        last = int(np.flatnonzero(bins)[-1]) + 1
         tried = [*range(_LEVELS, last, _STEP), last]
-        return min(tried, key=lambda reach: _measure_divergence(seen, reach)) if last > _LEVELS else last
+        reach: int = min(tried, key=lambda reach: _measure_divergence(seen, reach))
+        return reach
 
 
 def _measure_divergence(seen: Histogram, reach: int) -> float:

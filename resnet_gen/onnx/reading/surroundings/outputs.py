@@ -205,7 +205,7 @@ def _dequantize(flow: TensorFlow, steps: OutputSteps, index: int, attributes: di
     before = flow.find_maker(flow.nodes[index].input[0], "QuantizeLinear")
     if before is None or steps.as_integers or flow.find_maker(flow.nodes[before].input[0], *_ROUNDED) is None:
         return None
-    (scale, zero), here = (_find_codes(flow, each) for each in (before, index))
+    (scale, zero), here = (_find_quantization(flow, each) for each in (before, index))
     if scale is None or zero is None or here != (scale, zero):
         return None
     ends = np.iinfo(zero.dtype)
@@ -214,7 +214,7 @@ def _dequantize(flow: TensorFlow, steps: OutputSteps, index: int, attributes: di
     return replace(steps, tensor=flow.nodes[before].input[0], rounding=(max(low, least), min(high, most)))
 
 
-def _find_codes(flow: TensorFlow, index: int) -> tuple[Any, Any]:
+def _find_quantization(flow: TensorFlow, index: int) -> tuple[Any, Any]:
     """The one scale and the one zero point, of eight bits, of a node that quantizes or reverses that; else None."""
     named = [name for name in flow.nodes[index].input[1:] if name]
     scale, zero = (flow.find_array(name) for name in named) if len(named) == 2 else (None, None)

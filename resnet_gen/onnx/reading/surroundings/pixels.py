@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from fractions import Fraction
 from typing import Any, NamedTuple
@@ -50,30 +50,31 @@ class PixelPrologue(NamedTuple):
 
 def find_prologue(flow: TensorFlow, given: ValueInfoProto) -> PixelPrologue | None:
     """What stands between the input of a file and its network; None where nothing does, or nothing that is known."""
-    start = _begin(given, flow)
-    if start is None:
-        return None
-    best, steps = None, start
-    for _ in range(_MOST_STEPS):
-        following = _take_step(flow, steps)
-        if following is None:
-            return best if best and not _is_part_of_function(flow, best.tensor) else None
-        steps = following
+    best, walked = None, list(_walk(flow, given))
+    for steps in walked[1:]:
         if steps.is_network_input and steps.stripped:
-            pixels = describe_pixels(start, steps)
+            pixels = describe_pixels(walked[0], steps)
             best = _begin_network(pixels, steps) if pixels else best
-    return None
+    whole = len(walked) <= _MOST_STEPS
+    return best if best and whole and not _is_part_of_function(flow, best.tensor) else None
 
 
 def find_strange_step(flow: TensorFlow, given: ValueInfoProto) -> int | None:
     """The node that reads what was made of pixels by all steps that are known; None where there is not the one."""
+    walked = list(_walk(flow, given))
+    return flow.find_only_reader(walked[-1].tensor) if walked else None
+
+
+def _walk(flow: TensorFlow, given: ValueInfoProto) -> Iterator[PixelSteps]:
+    """What is taken, and what each step makes of it, up to the last that is known, or so many; nothing of no pixels."""
     steps = _begin(given, flow)
     for _ in range(_MOST_STEPS):
-        following = _take_step(flow, steps) if steps else None
-        if steps is None or following is None:
-            break
-        steps = following
-    return flow.find_only_reader(steps.tensor) if steps else None
+        if steps is None:
+            return
+        yield steps
+        steps = _take_step(flow, steps)
+    if steps:
+        yield steps
 
 
 def _begin_network(pixels: PixelInput, steps: PixelSteps) -> PixelPrologue:
