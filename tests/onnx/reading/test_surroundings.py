@@ -419,6 +419,19 @@ def test_the_greatest_score_and_its_class_may_be_two_operators(softmax, plain, t
     )
 
 
+def test_so_many_steps_from_pixels_are_seen_through_and_no_more(tmp_path):
+    for number in (23, 24):
+        around = Around(layout="NHWC").step("Cast", to=FLOAT)
+        for place in range(number - 2):
+            around.step("Mul", around.constant(2.0 if place % 2 else 0.5))
+        path = around.step("Transpose", perm=[0, 3, 1, 2]).write(tmp_path / f"{number}.onnx")
+        if number == 23:
+            assert read(path).surroundings.input.layout == "NHWC"
+        else:
+            with pytest.raises(Refused, match="no floating-point numbers"):
+                read(path)
+
+
 def rounded(around, name, zeros=(0, 0), scales=(1 / 255, 1 / 255), dtype=np.uint8, shown=False):
     """A tensor behind codes of eight bits, as quantizers of whole files put them."""
     scale, zero = around.constant(scales[0]), around.constant(zeros[0], dtype)
