@@ -14,16 +14,21 @@ from resnet_gen.build.passes import prepare
 from resnet_gen.build.request import Request
 from resnet_gen.language.load import load
 from resnet_gen.onnx.witness import WitnessError, process
+from resnet_gen.system import forking
 from resnet_gen.system.forking import fork_process, may_fork
 from tests.helpers.onnx_runs import TINY
 
-pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="a process is forked on Linux alone")
+pytestmark = [
+    pytest.mark.skipif(sys.platform != "linux", reason="a process is forked on Linux alone"),
+    pytest.mark.filterwarnings("ignore:os.fork.* was called:RuntimeWarning"),  # jax says so where another test loaded it
+]
 
 
 @pytest.fixture
 def given(monkeypatch):
-    """A graph and its model; and as if the test runner had no threads of its own, and forked."""
+    """A graph and its model; and as if the test runner had no threads, its own or a library's, and forked."""
     monkeypatch.setattr(threading, "active_count", lambda: 1)
+    monkeypatch.setattr(forking, "_THREADED", ())
     monkeypatch.setattr(process, "may_fork", may_fork)
     loaded = load(str(TINY))
     network = prepare(loaded, Request())

@@ -373,6 +373,28 @@ def test_a_mirror_that_is_none(here, tiny, monkeypatch, url, variable, name):
     assert f"{variable}: '{url}' is no http or https address" in refusal(name).message
 
 
+@pytest.mark.parametrize(
+    ("variable", "value", "said"),
+    [
+        ("HF_ENDPOINT", "http://a:b:c", "HF_ENDPOINT: 'http://a:b:c' is no http or https address"),
+        ("HF_HUB_ETAG_TIMEOUT", "soon", "cannot be loaded"),
+    ],
+)
+def test_what_the_library_reads_when_it_is_imported(here, tiny, variable, value, said):
+    """In a process of its own: this one may have imported it. What it refuses once does not stay."""
+    code = (
+        "import os\nfrom tests.weights.test_downloads import fetch, refusal\n"
+        "print(refusal('hf:owner/tiny').message)\n"
+        f"os.environ['{variable}'] = {here.url!r} if '{variable}' == 'HF_ENDPOINT' else '10'\n"
+        "print(fetch('hf:owner/tiny').path.name)"
+    )
+    told = subprocess.run(
+        [sys.executable, "-c", code], env=os.environ | {variable: value}, capture_output=True, text=True, check=True
+    )
+    assert said in told.stdout
+    assert told.stdout.endswith("model.safetensors\n")
+
+
 def test_another_host(here, tiny):
     path = path_of_torchvision(here)
     with serve() as other:

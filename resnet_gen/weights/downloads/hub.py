@@ -13,7 +13,7 @@ import sys
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from resnet_gen.problems import Refused, refuse
+from resnet_gen.problems import Refused, refuse, shorten, visible
 from resnet_gen.system.digest import digest_file
 from resnet_gen.system.files import open_regular_file
 from resnet_gen.weights.downloads import settings
@@ -69,12 +69,18 @@ def fetch_from_hub(repository: str, revision: str | None, name: str | None) -> H
 
 
 def _load_library() -> Any:
+    """The hub's library, whole; raises `Refused` where it is not installed, or the environment keeps it from loading."""
+    _endpoint()  # checked first: what the library reads when it is imported stays until the program ends
     try:
         import huggingface_hub
+        import huggingface_hub.file_download
     except ImportError:
         raise refuse(
             "huggingface_hub is not installed, which fetches weights of the hub", hint=settings.INSTALL
         ) from None
+    except ValueError as error:
+        hint = "it reads variables of the environment that begin with HF_"
+        raise refuse(f"huggingface_hub cannot be loaded: {shorten(visible(str(error)), 300)}", hint=hint) from None
     return huggingface_hub
 
 
