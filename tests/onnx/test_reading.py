@@ -20,7 +20,7 @@ from tests.helpers.onnx_runs import TINY
 
 pytestmark = [
     pytest.mark.skipif(sys.platform != "linux", reason="a process is forked on Linux alone"),
-    pytest.mark.filterwarnings("ignore:os.fork.* was called:RuntimeWarning"),  # jax says so where another test loaded it
+    pytest.mark.filterwarnings("ignore:os.fork.* was called:RuntimeWarning"),  # jax says so, once loaded
 ]
 
 

@@ -69,7 +69,7 @@ def fetch_from_hub(repository: str, revision: str | None, name: str | None) -> H
 
 
 def _load_library() -> Any:
-    """The hub's library, whole; raises `Refused` where it is not installed, or the environment keeps it from loading."""
+    """The hub's library; raises `Refused` where it is not installed, or the environment keeps it from loading."""
     _endpoint()  # checked first: what the library reads when it is imported stays until the program ends
     try:
         import huggingface_hub
