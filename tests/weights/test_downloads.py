@@ -382,10 +382,11 @@ def test_a_mirror_that_is_none(here, tiny, monkeypatch, url, variable, name):
 )
 def test_what_the_library_reads_when_it_is_imported(here, tiny, variable, value, said):
     """In a process of its own: this one may have imported it. What it refuses once does not stay."""
+    right = here.url if variable == "HF_ENDPOINT" else "10"
     code = (
         "import os\nfrom tests.weights.test_downloads import fetch, refusal\n"
         "print(refusal('hf:owner/tiny').message)\n"
-        f"os.environ['{variable}'] = {here.url!r} if '{variable}' == 'HF_ENDPOINT' else '10'\n"
+        f"os.environ[{variable!r}] = {right!r}\n"
         "print(fetch('hf:owner/tiny').path.name)"
     )
     told = subprocess.run(
